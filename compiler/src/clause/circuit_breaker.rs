@@ -1,0 +1,70 @@
+//! `circuit-breaker max-connections 1024 max-pending 1 max-requests 2 max-retries 3`.
+
+use crate::resolve::Cx;
+use meshc_dsl::clause::Settings;
+use meshc_dsl::value::count;
+
+/// How much may be under way to a destination, on each node and for each steered service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CircuitBreaker {
+    /// Connections.
+    pub connections: u32,
+    /// Requests that wait for a connection.
+    pub pending: u32,
+    /// Requests under way.
+    pub requests: u32,
+    /// Retries under way.
+    pub retries: u32,
+}
+
+/// The settings that are written; the rest comes from further out, or from the defaults.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Written {
+    connections: Option<u32>,
+    pending: Option<u32>,
+    requests: Option<u32>,
+    retries: Option<u32>,
+}
+
+const NAMES: &[&str] = &["max-connections", "max-pending", "max-requests", "max-retries"];
+
+impl Written {
+    pub(crate) fn read<'a>(clause: &'a Settings, cx: &mut Cx<'a>) -> Self {
+        let mut written = Self::default();
+        for setting in &clause.settings {
+            // Envoy answers every request with 503 at a limit of 0; only retries may be 0.
+            let (slot, min) = match setting.name.text.as_str() {
+                "max-connections" => (&mut written.connections, 1),
+                "max-pending" => (&mut written.pending, 1),
+                "max-requests" => (&mut written.requests, 1),
+                "max-retries" => (&mut written.retries, 0),
+                other => {
+                    cx.unknown_word(setting.name.span, other, "a limit of a circuit breaker", NAMES.iter().copied());
+                    continue;
+                }
+            };
+            super::upstream::refuse_second(slot.is_some(), setting, cx);
+            *slot = cx.word(&setting.value, |w| count(w, "this limit", min, u32::MAX));
+        }
+        written
+    }
+
+    pub(crate) fn over(self, outer: Self) -> Self {
+        Self {
+            connections: self.connections.or(outer.connections),
+            pending: self.pending.or(outer.pending),
+            requests: self.requests.or(outer.requests),
+            retries: self.retries.or(outer.retries),
+        }
+    }
+
+    /// The limits, with Cilium's own defaults where nothing is written.
+    pub(crate) fn finish(self) -> CircuitBreaker {
+        CircuitBreaker {
+            connections: self.connections.unwrap_or(1024),
+            pending: self.pending.unwrap_or(1024),
+            requests: self.requests.unwrap_or(1024),
+            retries: self.retries.unwrap_or(128),
+        }
+    }
+}

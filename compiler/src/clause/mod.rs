@@ -1,0 +1,18 @@
+//! One file for each concept of the language: its IR type, how a clause of the tree becomes that,
+//! its checks, and what it becomes in Envoy.
+
+pub mod accesslog;
+pub mod balance;
+pub mod circuit_breaker;
+pub mod client_address;
+pub mod headers;
+pub mod outlier;
+pub mod protocol;
+pub mod ratelimit;
+pub mod redirect;
+pub mod respond;
+pub mod retry;
+pub mod rewrite;
+pub mod split;
+pub mod timeout;
+pub mod upstream;

@@ -1,0 +1,61 @@
+//! `90% v1, 10% v2` → `weighted_clusters`; one destination → `cluster`.
+
+use crate::envoy;
+use crate::ir::Share;
+use crate::resolve::Cx;
+use meshc_dsl::clause::{Portioning, Split};
+use meshc_dsl::diagnostic::codes;
+use meshc_dsl::value::{Portion, portion};
+
+/// The portions of a split, which sum to the whole; `None` when they were reported.
+pub(crate) fn portions<'a>(split: &'a Split, cx: &mut Cx<'a>) -> Option<Vec<Portion>> {
+    let mut portions = Vec::with_capacity(split.shares.len());
+    for share in &split.shares {
+        portions.push(match &share.portion {
+            Portioning::Rest => None,
+            Portioning::Part(value) => Some(cx.word(value, portion)?),
+        });
+    }
+    let rests = portions.iter().filter(|p| p.is_none()).count();
+    let sum: u64 = portions.iter().flatten().map(|p| u64::from(p.0)).sum();
+    let whole = u64::from(Portion::WHOLE.0);
+    if rests > 1 {
+        cx.error(codes::SHARES, split.span, "two destinations get the rest", "write `rest` once");
+        return None;
+    }
+    if sum > whole || (rests == 0 && sum != whole) {
+        let message = format!("the shares sum to {}", percent(sum));
+        let help = if sum < whole {
+            format!("{} are missing; `rest NAME` fills up", percent(whole - sum))
+        } else {
+            format!("{} are too many", percent(sum - whole))
+        };
+        cx.error(codes::SHARES, split.span, message, help);
+        return None;
+    }
+    let rest = Portion(u32::try_from(whole - sum).unwrap_or(0));
+    Some(portions.into_iter().map(|p| p.unwrap_or(rest)).collect())
+}
+
+fn percent(millionths: u64) -> String {
+    let (whole, part) = (millionths / 10_000, millionths % 10_000);
+    if part == 0 { format!("{whole}%") } else { format!("{whole}.{}%", format!("{part:04}").trim_end_matches('0')) }
+}
+
+/// A split of one.
+pub(crate) fn whole(upstream: usize) -> Vec<Share> {
+    vec![Share { portion: Portion::WHOLE, upstream }]
+}
+
+/// The cluster or weighted clusters of a route; `clusters` are the names of the upstreams.
+pub(crate) fn lower(split: &[Share], clusters: &[String], action: &mut envoy::RouteAction) {
+    let name = |share: &Share| clusters.get(share.upstream).cloned().unwrap_or_default();
+    if let [only] = split {
+        action.cluster = Some(name(only));
+        return;
+    }
+    // Whole percents read better than millionths; Envoy takes any sum.
+    let unit = if split.iter().all(|s| s.portion.0 % 10_000 == 0) { 10_000 } else { 1 };
+    let weight = |share: &Share| envoy::ClusterWeight { name: name(share), weight: share.portion.0 / unit };
+    action.weighted_clusters = Some(envoy::WeightedClusters { clusters: split.iter().map(weight).collect() });
+}

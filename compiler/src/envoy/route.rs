@@ -1,0 +1,269 @@
+//! `envoy.config.route.v3`.
+
+use super::{
+    Empty, HeaderValueOption, LocalRateLimit, ProtoDuration, RegexMatchAndSubstitute, RegexMatcher, RouteRateLimit,
+    Str, StringMatcher, unset,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// `route.v3.RouteConfiguration`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteConfiguration {
+    /// Its fully qualified name.
+    pub name: String,
+    /// Its virtual hosts.
+    pub virtual_hosts: Vec<VirtualHost>,
+    /// The largest body of a direct response, where Envoy's 4096 bytes do not suffice.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub max_direct_response_body_size_bytes: Option<u32>,
+}
+
+/// `route.v3.VirtualHost`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VirtualHost {
+    /// Its fully qualified name.
+    pub name: String,
+    /// Its hosts.
+    pub domains: Vec<Str>,
+    /// Its routes; the first that matches is taken.
+    pub routes: Vec<Route>,
+    /// Filter settings of all its routes.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub typed_per_filter_config: BTreeMap<Str, PerFilterConfig>,
+}
+
+/// `route.v3.Route`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// The rule it came from, as access logs show it.
+    pub name: Str,
+    /// Which requests.
+    #[serde(rename = "match")]
+    pub matches: RouteMatch,
+    /// What happens to them.
+    #[serde(flatten)]
+    pub action: RouteActionKind,
+    /// Headers added to the request.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub request_headers_to_add: Vec<HeaderValueOption>,
+    /// Headers taken from the request.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub request_headers_to_remove: Vec<String>,
+    /// Headers added to the response.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub response_headers_to_add: Vec<HeaderValueOption>,
+    /// Headers taken from the response.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub response_headers_to_remove: Vec<String>,
+    /// Filter settings of this route.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub typed_per_filter_config: BTreeMap<Str, PerFilterConfig>,
+}
+
+/// The `action` oneof of a route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteActionKind {
+    /// To an upstream.
+    Route(Box<RouteAction>),
+    /// Elsewhere.
+    Redirect(RedirectAction),
+    /// The proxy answers.
+    DirectResponse(DirectResponseAction),
+}
+
+/// `route.v3.RouteMatch`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RouteMatch {
+    /// The path.
+    #[serde(flatten)]
+    pub path: PathSpecifier,
+    /// The headers, all of which must match.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub headers: Vec<HeaderMatcher>,
+}
+
+/// The `path_specifier` oneof; every form leaves the query out of account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PathSpecifier {
+    /// Its beginning.
+    Prefix(Str),
+    /// The whole path.
+    Path(String),
+    /// A pattern for the whole path.
+    SafeRegex(RegexMatcher),
+    /// Its first segments.
+    PathSeparatedPrefix(String),
+}
+
+impl Default for PathSpecifier {
+    fn default() -> Self {
+        PathSpecifier::Prefix(Str::Borrowed("/"))
+    }
+}
+
+/// `route.v3.HeaderMatcher`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderMatcher {
+    /// The header.
+    pub name: Str,
+    /// What it must be.
+    #[serde(flatten)]
+    pub matches: HeaderMatch,
+    /// Whether it must not.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub invert_match: bool,
+    /// Whether a missing header is an empty one.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub treat_missing_header_as_empty: bool,
+}
+
+/// The `header_match_specifier` oneof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeaderMatch {
+    /// Its text.
+    StringMatch(StringMatcher),
+    /// Whether it is there.
+    PresentMatch(bool),
+}
+
+/// `route.v3.RouteAction`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteAction {
+    /// The one cluster.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub cluster: Option<String>,
+    /// A split.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub weighted_clusters: Option<WeightedClusters>,
+    /// A change of the path.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub regex_rewrite: Option<RegexMatchAndSubstitute>,
+    /// The host that the upstream sees.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub host_rewrite_literal: Option<String>,
+    /// The time for all tries; zero for no limit.
+    pub timeout: ProtoDuration,
+    /// The time without bytes; zero for no limit.
+    pub idle_timeout: ProtoDuration,
+    /// Further tries.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub retry_policy: Option<RetryPolicy>,
+    /// Which rate-limit descriptors its requests have.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub rate_limits: Vec<RouteRateLimit>,
+}
+
+/// `route.v3.WeightedCluster`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WeightedClusters {
+    /// The parts of the split.
+    pub clusters: Vec<ClusterWeight>,
+}
+
+/// `route.v3.WeightedCluster.ClusterWeight`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterWeight {
+    /// The cluster.
+    pub name: String,
+    /// Its weight among the sum of all.
+    pub weight: u32,
+}
+
+/// `route.v3.RetryPolicy`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RetryPolicy {
+    /// The conditions, joined with commas.
+    pub retry_on: String,
+    /// How often at most.
+    pub num_retries: u32,
+    /// The time for each try.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub per_try_timeout: Option<ProtoDuration>,
+    /// The statuses of `retriable-status-codes`.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub retriable_status_codes: Vec<u32>,
+    /// The pause between tries.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub retry_back_off: Option<RetryBackOff>,
+}
+
+/// `route.v3.RetryPolicy.RetryBackOff`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RetryBackOff {
+    /// The first pause at most.
+    pub base_interval: ProtoDuration,
+    /// Every pause at most.
+    pub max_interval: ProtoDuration,
+}
+
+/// `route.v3.RedirectAction`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RedirectAction {
+    /// Another scheme.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub scheme_redirect: Option<String>,
+    /// Another host.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub host_redirect: Option<String>,
+    /// Another port.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub port_redirect: Option<u16>,
+    /// Another path, with its query.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub path_redirect: Option<String>,
+    /// The status.
+    pub response_code: RedirectCode,
+}
+
+/// `route.v3.RedirectAction.RedirectResponseCode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RedirectCode {
+    /// 301
+    MovedPermanently,
+    /// 302
+    #[default]
+    Found,
+    /// 303
+    SeeOther,
+    /// 307
+    TemporaryRedirect,
+    /// 308
+    PermanentRedirect,
+}
+
+/// `route.v3.DirectResponseAction`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DirectResponseAction {
+    /// The status.
+    pub status: u32,
+    /// The body.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub body: Option<DataSource>,
+}
+
+/// `core.v3.DataSource`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataSource {
+    /// The text itself.
+    pub inline_string: String,
+}
+
+/// The filter settings that a route or virtual host carries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "@type")]
+pub enum PerFilterConfig {
+    /// A limit of this route or virtual host alone.
+    #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit")]
+    LocalRateLimit(Box<LocalRateLimit>),
+    /// Turns on a filter that is off elsewhere.
+    #[serde(rename = "type.googleapis.com/envoy.config.route.v3.FilterConfig")]
+    Enabled {
+        /// The filter's own settings are kept.
+        config: Empty,
+    },
+}

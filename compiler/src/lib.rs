@@ -1,0 +1,84 @@
+//! The compiler: syntax trees and a catalog of Services → a program (IR) → typed resources for one
+//! target.
+//!
+//! It does no IO and prints nothing. What a user did wrong comes back as diagnostics; a manifest is
+//! given only where none of them is an error.
+
+pub mod catalog;
+pub mod check;
+pub mod clause;
+pub mod emit;
+pub mod envoy;
+pub mod ir;
+pub mod kubernetes;
+pub mod lower;
+pub mod name;
+mod regex;
+pub mod resolve;
+pub mod target;
+
+pub use catalog::Catalog;
+pub use kubernetes::Manifest;
+pub use target::Target;
+
+use meshc_dsl::diagnostic::{any_error, codes, sort};
+use meshc_dsl::{Diagnostic, Sources, parse};
+
+/// What a program is compiled with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What it is compiled for.
+    pub target: Target,
+    /// The namespace of files that name none.
+    pub namespace: String,
+    /// Values of parameters: name and text; later ones win.
+    pub params: Vec<(String, String)>,
+}
+
+/// What came of compiling.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The objects; `None` where there is an error.
+    pub manifest: Option<Manifest>,
+    /// Everything worth saying, in the order of files and places.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Compiles all files of a program. `policies` are the files among `sources` that hold policy.
+pub fn compile(sources: &Sources, policies: &[meshc_dsl::FileId], catalog: &Catalog, options: &Options) -> Compiled {
+    let mut diagnostics = Vec::new();
+    let mut trees = Vec::with_capacity(policies.len());
+    for file in policies {
+        let text = sources.get(*file).map_or("", |f| f.text.as_str());
+        let (tree, mut problems) = parse::parse(*file, text);
+        trees.push(tree);
+        diagnostics.append(&mut problems);
+    }
+    let settings = resolve::Settings {
+        sources,
+        catalog,
+        target: options.target,
+        namespace: &options.namespace,
+        params: &options.params,
+    };
+    let (program, mut problems) = resolve::resolve(&trees, &settings);
+    diagnostics.append(&mut problems);
+    let manifest = if any_error(&diagnostics) { None } else { finish(&program, options.target, &mut diagnostics) };
+    sort(&mut diagnostics);
+    Compiled { manifest, diagnostics }
+}
+
+/// Lowers a program without errors, and checks what came of it.
+fn finish(program: &ir::Program, target: Target, diagnostics: &mut Vec<Diagnostic>) -> Option<Manifest> {
+    let (manifest, mut problems) = lower::lower(program, target);
+    diagnostics.append(&mut problems);
+    diagnostics.extend(manifest.objects.iter().filter_map(check::size));
+    for problem in check::closure(&manifest) {
+        let help = "this is a bug of meshc; please report it with the policy";
+        diagnostics.push(
+            Diagnostic::global(codes::INTERNAL, format!("the compiler wrote something inconsistent: {problem}"))
+                .help(help),
+        );
+    }
+    (!any_error(diagnostics)).then_some(manifest)
+}

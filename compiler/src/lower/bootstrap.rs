@@ -1,0 +1,128 @@
+//! A program → the bootstrap of a plain Envoy, for machines without a cluster.
+
+use super::cilium::listen_address;
+use super::cluster::{self, Source};
+use super::http::{self, Http, RouteSource};
+use super::routes::{self, Routes};
+use crate::clause::accesslog::AccessLog;
+use crate::envoy::{Address, Admin, Bootstrap, Cluster, Listener, Metadata, Pipe, SocketAddress, StaticResources};
+use crate::ir::{Endpoint, Origin, Program, Rule, Upstream};
+use crate::kubernetes::{Object, SOURCE_ANNOTATION};
+use crate::target::Target;
+use meshc_dsl::Diagnostic;
+use meshc_dsl::diagnostic::codes;
+use std::collections::BTreeMap;
+
+/// The port of the first steered service; the others follow in the order of their names.
+const FIRST_PORT: u16 = 15000;
+
+/// The bootstrap of a program; nothing where it steers and listens to nothing.
+pub(crate) fn object(program: &Program, diagnostics: &mut Vec<Diagnostic>) -> Vec<Object> {
+    let mut parts = Parts::default();
+    let steered: BTreeMap<_, _> =
+        program.routes.iter().flat_map(|route| route.steered.iter().map(move |s| (&s.service, (route, s)))).collect();
+    for (at, (service, (route, one))) in steered.into_iter().enumerate() {
+        let Some(port) = u16::try_from(at).ok().and_then(|at| FIRST_PORT.checked_add(at)) else {
+            let message = format!("a plain Envoy has no port left for `{service}`");
+            diagnostics.push(
+                Diagnostic::new(codes::OUT_OF_RANGE, one.span, message)
+                    .help(format!("one machine steers at most {} services", u16::MAX - FIRST_PORT)),
+            );
+            break;
+        };
+        let address =
+            Address::SocketAddress(SocketAddress { address: "127.0.0.1".into(), port_value: port, ipv4_compat: false });
+        let host = format!("{}.{}", service.service.name, service.service.namespace);
+        let site = Site {
+            name: service.to_string(),
+            host,
+            address,
+            origin: &route.origin,
+            access_log: route.access_log.as_ref(),
+        };
+        parts.listener(site, &one.rules, &one.upstreams, diagnostics);
+    }
+    for listen in &program.listens {
+        let site = Site {
+            name: format!("listen/{}", listen.name),
+            host: listen.name.clone(),
+            address: listen_address(listen.address),
+            origin: &listen.origin,
+            access_log: listen.access_log.as_ref(),
+        };
+        parts.listener(site, &listen.rules, &listen.upstreams, diagnostics);
+    }
+    if parts.resources.listeners.is_empty() {
+        return Vec::new();
+    }
+    let admin = parts.admin.then(|| Admin { address: admin_pipe() });
+    vec![Object::Bootstrap(Box::new(Bootstrap { admin, static_resources: parts.resources }))]
+}
+
+/// A listener to be.
+struct Site<'a> {
+    name: String,
+    host: String,
+    address: Address,
+    origin: &'a Origin,
+    access_log: Option<&'a AccessLog>,
+}
+
+#[derive(Default)]
+struct Parts {
+    resources: StaticResources,
+    admin: bool,
+}
+
+impl Parts {
+    fn listener(&mut self, site: Site<'_>, rules: &[Rule], upstreams: &[Upstream], diagnostics: &mut Vec<Diagnostic>) {
+        let clusters: Vec<String> = upstreams.iter().map(|u| self.cluster(&site.name, u)).collect();
+        let Routes { configuration, filters } = routes::lower(rules, &clusters, &site.name, Target::Envoy, diagnostics);
+        let http = Http {
+            stat_prefix: site.name.clone(),
+            default_host: site.host,
+            routes: RouteSource::InPlace(configuration),
+            filters,
+            access_log: site.access_log,
+        };
+        let source = format!("{} {}", site.origin.file, site.origin.declaration);
+        let facts = BTreeMap::from([("source".into(), source)]);
+        let reader = SOURCE_ANNOTATION.split('/').next().unwrap_or(SOURCE_ANNOTATION);
+        self.resources.listeners.push(Listener {
+            name: site.name,
+            metadata: Some(Metadata { filter_metadata: BTreeMap::from([(reader.into(), facts)]) }),
+            address: Some(site.address),
+            filter_chains: vec![http::chain(http, None)],
+        });
+    }
+
+    /// Adds the cluster of an upstream unless it is there, and gives its name.
+    fn cluster(&mut self, owner: &str, upstream: &Upstream) -> String {
+        let (name, source) = match &upstream.endpoint {
+            Endpoint::EnvoyAdmin => {
+                self.admin = true;
+                ("envoy-admin".to_owned(), Source::Given(admin_pipe()))
+            }
+            Endpoint::Address(address) => (format!("{owner}/{address}"), Source::Static(vec![*address])),
+            Endpoint::Service { service, addresses } => {
+                let source = if addresses.is_empty() {
+                    let host = format!("{}.{}.svc.cluster.local", service.service.name, service.service.namespace);
+                    Source::Dns(host, service.port.unwrap_or(80))
+                } else {
+                    Source::Static(addresses.clone())
+                };
+                (format!("{owner}/{service}"), source)
+            }
+        };
+        let known = |c: &Cluster| c.name == name;
+        if !self.resources.clusters.iter().any(known) {
+            self.resources.clusters.push(cluster::lower(&name, source, &upstream.settings, Target::Envoy));
+        }
+        name
+    }
+}
+
+/// The administration interface: a socket in Envoy's working folder that its user alone may open.
+fn admin_pipe() -> Address {
+    Address::Pipe(Pipe { path: "envoy-admin.sock".into(), mode: 0o600 })
+}

@@ -1,0 +1,92 @@
+//! Upstreams → Envoy clusters, one for each steered service and destination.
+
+use crate::clause::outlier::Outlier;
+use crate::clause::upstream::UpstreamSettings;
+use crate::envoy::{
+    Address, CircuitBreakers, Cluster, ClusterLoadAssignment, DiscoveryType, DnsLookupFamily, EdsClusterConfig,
+    Endpoint, LbEndpoint, LocalityLbEndpoints, OutlierDetection, ProtoDuration, SocketAddress, Thresholds,
+};
+use crate::target::{self, Target};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// Where a cluster's endpoints come from.
+pub(crate) enum Source {
+    /// Cilium publishes them under this name.
+    Eds(String),
+    /// Fixed addresses.
+    Static(Vec<SocketAddr>),
+    /// A DNS name and port.
+    Dns(String, u16),
+    /// A given address, such as a pipe.
+    Given(Address),
+}
+
+/// One cluster.
+pub(crate) fn lower(name: &str, source: Source, settings: &UpstreamSettings, target: Target) -> Cluster {
+    let breaker = settings.circuit_breaker;
+    let thresholds = Thresholds {
+        max_connections: breaker.connections,
+        max_pending_requests: breaker.pending,
+        max_requests: breaker.requests,
+        max_retries: breaker.retries,
+    };
+    let protocol = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let mut cluster = Cluster {
+        name: name.to_owned(),
+        discovery: DiscoveryType::Static,
+        eds_cluster_config: None,
+        load_assignment: None,
+        dns_lookup_family: None,
+        connect_timeout: ProtoDuration(settings.connect_timeout),
+        lb_policy: settings.balance.lower(),
+        circuit_breakers: CircuitBreakers { thresholds: vec![thresholds] },
+        outlier_detection: settings.outlier.as_ref().map(|o| outlier(o, target)),
+        typed_extension_protocol_options: BTreeMap::from([(protocol.into(), settings.protocol.lower())]),
+    };
+    cluster.locate(source);
+    cluster
+}
+
+impl Cluster {
+    fn locate(&mut self, source: Source) {
+        let socket = |address: String, port: u16| {
+            Address::SocketAddress(SocketAddress { address, port_value: port, ipv4_compat: false })
+        };
+        let addresses = match source {
+            Source::Eds(service_name) => {
+                self.discovery = DiscoveryType::Eds;
+                self.eds_cluster_config = Some(EdsClusterConfig { service_name });
+                return;
+            }
+            Source::Static(addresses) => addresses.iter().map(|a| socket(a.ip().to_string(), a.port())).collect(),
+            Source::Dns(host, port) => {
+                self.discovery = DiscoveryType::StrictDns;
+                // AUTO prefers IPv6 even where there is no route to it.
+                self.dns_lookup_family = Some(DnsLookupFamily::V4Preferred);
+                vec![socket(host, port)]
+            }
+            Source::Given(address) => vec![address],
+        };
+        let endpoint = |address| LbEndpoint { endpoint: Endpoint { address } };
+        self.load_assignment = Some(ClusterLoadAssignment {
+            cluster_name: self.name.clone(),
+            endpoints: vec![LocalityLbEndpoints { lb_endpoints: addresses.into_iter().map(endpoint).collect() }],
+        });
+    }
+}
+
+fn outlier(outlier: &Outlier, target: Target) -> OutlierDetection {
+    let local = outlier.consecutive_local_origin;
+    OutlierDetection {
+        consecutive_5xx: outlier.consecutive_5xx,
+        interval: ProtoDuration(outlier.interval),
+        base_ejection_time: ProtoDuration(outlier.eject),
+        max_ejection_percent: outlier.max_ejected,
+        enforcing_success_rate: 0,
+        split_external_local_origin_errors: local.is_some(),
+        consecutive_local_origin_failure: local,
+        enforcing_local_origin_success_rate: local.map(|_| 0),
+        always_eject_one_host: target.has(&target::ALWAYS_EJECT),
+    }
+}

@@ -1,0 +1,24 @@
+//! [`Program`] → [`Manifest`]: what the target's Cilium or Envoy is given.
+
+mod bootstrap;
+mod cilium;
+mod cluster;
+mod http;
+mod limits;
+mod matches;
+mod routes;
+
+use crate::ir::Program;
+use crate::kubernetes::Manifest;
+use crate::target::Target;
+use meshc_dsl::Diagnostic;
+
+/// Lowers a whole program.
+pub fn lower(program: &Program, target: Target) -> (Manifest, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
+    let objects = match target {
+        Target::Cilium { .. } => cilium::objects(program, target, &mut diagnostics),
+        Target::Envoy => bootstrap::object(program, &mut diagnostics),
+    };
+    (Manifest { objects }, diagnostics)
+}

@@ -1,0 +1,238 @@
+//! Regular expressions for Envoy, which wants RE2 patterns that match the whole text.
+
+use crate::resolve::Cx;
+use meshc_dsl::Span;
+use meshc_dsl::diagnostic::codes;
+use regex_syntax::ast::{self, Ast, parse::Parser};
+
+/// Checks a pattern's syntax. `None` when it was reported.
+pub(crate) fn check(pattern: &str, span: Span, cx: &mut Cx<'_>) -> Option<()> {
+    let message = match Parser::new().parse(pattern) {
+        Err(error) if matches!(error.kind(), ast::ErrorKind::UnsupportedLookAround) => {
+            "RE2 has no look-around".to_owned()
+        }
+        Err(error) if matches!(error.kind(), ast::ErrorKind::UnsupportedBackreference) => {
+            "RE2 has no back-references".to_owned()
+        }
+        Err(error) => format!("this pattern is broken: {}", error.kind()),
+        Ok(_) if pattern.contains(['\n', '\r', '\0']) => "a pattern stands on one line".to_owned(),
+        Ok(_) => return Some(()),
+    };
+    cx.error(codes::BAD_REGEX, span, message, "patterns have RE2's syntax, for example `^/v[0-9]+/`");
+    None
+}
+
+/// How many groups a pattern has; 0 for one that does not parse.
+pub(crate) fn groups(pattern: &str) -> usize {
+    struct Count(usize);
+    impl ast::Visitor for Count {
+        type Output = usize;
+        type Err = ();
+        fn finish(self) -> Result<usize, ()> {
+            Ok(self.0)
+        }
+        fn visit_pre(&mut self, ast: &Ast) -> Result<(), ()> {
+            if let Ast::Group(group) = ast
+                && group.is_capturing()
+            {
+                self.0 += 1;
+            }
+            Ok(())
+        }
+    }
+    Parser::new().parse(pattern).ok().and_then(|ast| ast::visit(&ast, Count(0)).ok()).unwrap_or(0)
+}
+
+/// The literal text as a pattern.
+pub(crate) fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 4);
+    for c in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A pattern that is found somewhere in a text, as one for the whole text. Anchors at its ends
+/// are taken at their word, and keep RE2 from counting a literal beginning as program.
+pub(crate) fn search(pattern: &str) -> String {
+    let (flags, body) = leading_flags(pattern);
+    if alternatives(body) {
+        return format!("{flags}.*(?:{body}).*");
+    }
+    let start = if body.starts_with('^') { "" } else { ".*" };
+    let end = if ends_anchored(body) { "" } else { ".*" };
+    format!("{flags}{start}{body}{end}")
+}
+
+/// The same for a text in which the path is followed by a query: no part of the pattern may
+/// reach into the query.
+pub(crate) fn search_before_query(pattern: &str) -> String {
+    let (flags, body) = leading_flags(pattern);
+    let inner = without_question_mark(body);
+    if alternatives(body) {
+        return format!("{flags}[^?]*(?:{})[^?]*(?:\\?.*)?", inner.replace('$', "(?:$|\\?.*$)"));
+    }
+    let start = if body.starts_with('^') { "" } else { "[^?]*" };
+    match inner.strip_suffix('$').filter(|_| ends_anchored(body)) {
+        Some(inner) => format!("{flags}{start}{inner}(?:\\?.*)?"),
+        None => format!("{flags}{start}{inner}[^?]*(?:\\?.*)?"),
+    }
+}
+
+/// Whether a pattern matches the empty text, as far as can be told; `true` when in doubt.
+pub(crate) fn may_match_empty(pattern: &str) -> bool {
+    Parser::new().parse(pattern).is_ok_and(|ast| empty(&ast))
+}
+
+fn empty(ast: &Ast) -> bool {
+    match ast {
+        Ast::Dot(_) | Ast::Literal(_) | Ast::ClassUnicode(_) | Ast::ClassPerl(_) | Ast::ClassBracketed(_) => false,
+        Ast::Group(group) => empty(&group.ast),
+        Ast::Alternation(parts) => parts.asts.iter().any(empty),
+        Ast::Concat(parts) => parts.asts.iter().all(empty),
+        Ast::Repetition(repetition) => match &repetition.op.kind {
+            ast::RepetitionKind::OneOrMore => empty(&repetition.ast),
+            ast::RepetitionKind::Range(
+                ast::RepetitionRange::Exactly(n)
+                | ast::RepetitionRange::AtLeast(n)
+                | ast::RepetitionRange::Bounded(n, _),
+            ) => *n == 0 || empty(&repetition.ast),
+            _ => true,
+        },
+        Ast::Empty(_) | Ast::Flags(_) | Ast::Assertion(_) => true,
+    }
+}
+
+/// Splits `(?i)` from the rest of a pattern.
+fn leading_flags(pattern: &str) -> (&str, &str) {
+    let end = pattern.strip_prefix("(?").and_then(|rest| {
+        rest.find(')')
+            .filter(|at| rest.get(..*at).is_some_and(|f| f.chars().all(|c| c.is_ascii_alphabetic() || c == '-')))
+    });
+    end.and_then(|at| pattern.split_at_checked(at + 3)).unwrap_or(("", pattern))
+}
+
+/// Whether the pattern has alternatives at its outermost level, or might have.
+fn alternatives(pattern: &str) -> bool {
+    matches!(Parser::new().parse(pattern), Ok(Ast::Alternation(_)) | Err(_))
+}
+
+fn ends_anchored(pattern: &str) -> bool {
+    pattern.strip_suffix('$').is_some_and(|before| {
+        let backslashes = before.len() - before.trim_end_matches('\\').len();
+        backslashes % 2 == 0 && matches!(Parser::new().parse(pattern), Ok(Ast::Concat(_) | Ast::Assertion(_)))
+    })
+}
+
+/// The pattern with everything that could match a `?` made not to: `.` and negated classes.
+fn without_question_mark(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len() + 8);
+    let mut chars = pattern.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some(class @ ('D' | 'S' | 'W')) => out.push_str(&format!("[^?\\{}]", class.to_ascii_lowercase())),
+                // A path has no question mark, so this can match nothing.
+                Some('?') => out.push_str("[^\\x00-\\x{10FFFF}]"),
+                Some(other) => out.extend(['\\', other]),
+                None => out.push('\\'),
+            },
+            '.' => out.push_str("[^?]"),
+            '[' => class(&mut chars, &mut out),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Copies a bracketed class, adding `?` to a negated one and splitting ranges around it.
+fn class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) {
+    out.push('[');
+    let negated = chars.next_if_eq(&'^').is_some();
+    if negated {
+        out.push_str("^?");
+    }
+    let mut first = true;
+    while let Some(c) = chars.next() {
+        match c {
+            ']' if !first => break,
+            '\\' => out.extend(std::iter::once('\\').chain(chars.next())),
+            '?' if !negated => {}
+            '[' if chars.peek() == Some(&':') => {
+                out.push('[');
+                while let Some(c) = chars.next() {
+                    out.push(c);
+                    if c == ']' {
+                        break;
+                    }
+                }
+            }
+            low if !negated && chars.peek() == Some(&'-') => range(low, chars, out),
+            other => out.push(other),
+        }
+        first = false;
+    }
+    out.push(']');
+}
+
+fn range(low: char, chars: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) {
+    let dash = chars.next();
+    match chars.peek().copied() {
+        Some(high) if high != ']' && high != '\\' && (low..=high).contains(&'?') => {
+            chars.next();
+            if low < '?' {
+                out.extend([low, '-', '>']);
+            }
+            if high > '?' {
+                out.extend(['@', '-', high]);
+            }
+        }
+        _ => {
+            out.push(low);
+            out.extend(dash);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn searches_become_full_matches() {
+        assert_eq!(search("^/v[0-9]+/"), "^/v[0-9]+/.*");
+        assert_eq!(search("foo$"), ".*foo$");
+        assert_eq!(search("^/a$"), "^/a$");
+        assert_eq!(search("foo"), ".*foo.*");
+        assert_eq!(search("^a|b$"), ".*(?:^a|b$).*");
+        assert_eq!(search("(?i)^/a"), "(?i)^/a.*");
+        assert_eq!(search(r"price\$"), r".*price\$.*");
+        assert_eq!(search("(a|b)"), ".*(a|b).*");
+    }
+
+    #[test]
+    fn a_pattern_for_the_path_stays_out_of_the_query() {
+        assert_eq!(search_before_query("^/a.*b$"), r"^/a[^?]*b(?:\?.*)?");
+        assert_eq!(search_before_query("foo"), r"[^?]*foo[^?]*(?:\?.*)?");
+        assert_eq!(search_before_query("^/[^/]+$"), r"^/[^?/]+(?:\?.*)?");
+        assert_eq!(search_before_query("[ -~]x"), r"[^?]*[ ->@-~]x[^?]*(?:\?.*)?");
+    }
+
+    #[test]
+    fn emptiness() {
+        for yes in ["", "a*", "^$", "(a|b?)", "a{0,3}"] {
+            assert!(may_match_empty(yes), "{yes}");
+        }
+        for no in ["a", ".+", "^a$", "(a|b)", "a{1,3}"] {
+            assert!(!may_match_empty(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn group_counts() {
+        assert_eq!(groups("(a)(?:b)(?P<c>d)"), 2);
+    }
+}

@@ -1,0 +1,315 @@
+//! `route` and `listen`: bodies → rules with destinations.
+
+use super::declarations::{Declarations, Placed, in_namespace};
+use super::destination::{self, Owner, Upstreams};
+use super::parts::{Parts, Place};
+use super::ports::{self, Use};
+use super::reach;
+use super::rule::{Deed, Draft};
+use super::services::socket_address;
+use super::{Cx, Env};
+use crate::clause::accesslog::{self, AccessLog};
+use crate::clause::client_address::{self, ClientAddress};
+use crate::clause::respond::Respond;
+use crate::clause::upstream;
+use crate::ir::{Action, Endpoint, Forward, Listen, Route, Rule, Scope, Share, Steered};
+use crate::name::{self, ServiceName, ServicePort};
+use crate::target::{self, Target};
+use meshc_dsl::diagnostic::codes;
+use meshc_dsl::source::Name;
+use meshc_dsl::syntax;
+use meshc_dsl::value;
+use meshc_dsl::{Diagnostic, Span};
+
+pub(crate) fn resolve_all<'a>(
+    declarations: &Declarations<'a>,
+    env: &Env<'a>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Vec<Route>, Vec<Listen>) {
+    let mut routes = Vec::with_capacity(declarations.routes.len());
+    for placed in &declarations.routes {
+        let mut cx = Cx::new(env);
+        routes.extend(route(placed, &mut cx));
+        diagnostics.append(&mut cx.diagnostics);
+    }
+    let mut listens = Vec::with_capacity(declarations.listens.len());
+    for placed in &declarations.listens {
+        let mut cx = Cx::new(env);
+        listens.extend(listen(placed, &mut cx));
+        diagnostics.append(&mut cx.diagnostics);
+    }
+    (routes, listens)
+}
+
+/// What a body says of the whole route or listener.
+pub(crate) struct Edge {
+    client_address: ClientAddress,
+    access_log: Option<AccessLog>,
+}
+
+pub(crate) fn read_edge<'a>(parts: &Parts<'a>, cx: &mut Cx<'a>) -> Edge {
+    let client_address = parts.client_address.and_then(|c| client_address::resolve(c, cx).map(|a| (a, c.span)));
+    if let (Some((ClientAddress::Hide, span)), Target::Cilium { .. }) = (client_address, cx.env.target)
+        && !cx.env.target.has(&target::ORIGINAL_SOURCE_LABEL)
+    {
+        let message = format!("{} always keeps the client's address", cx.env.target);
+        cx.report(
+            Diagnostic::new(codes::KEEPS_CLIENT_ADDRESS, span, message).help("it can be hidden from cilium-1.15 on"),
+        );
+    }
+    Edge {
+        client_address: client_address.map(|(a, _)| a).unwrap_or_default(),
+        access_log: parts.accesslog.and_then(|c| accesslog::resolve(c, cx)),
+    }
+}
+
+/// The rules of a body before their destinations are looked up.
+struct Drafts<'a> {
+    rules: Vec<Draft<'a>>,
+    settings: upstream::Written,
+    edge: Edge,
+    /// Whether the body says anything about requests that no `when` takes.
+    fallback_written: bool,
+}
+
+fn drafts<'a>(body: &'a syntax::Body, place: Place, span: Span, cx: &mut Cx<'a>) -> Drafts<'a> {
+    let parts = Parts::collect(body, place, cx);
+    let settings = upstream::Written::read(&parts.upstream, cx);
+    settings.note_per_node(cx);
+    let edge = read_edge(&parts, cx);
+    let fallback = fallback(&parts, span, cx);
+    let mut rules: Vec<Draft<'a>> = parts.whens.iter().filter_map(|when| Draft::when(when, &fallback, cx)).collect();
+    reach::check(&rules, cx);
+    rules.push(fallback);
+    Drafts { rules, settings, edge, fallback_written: parts.first.is_some() || parts.otherwise.is_some() }
+}
+
+/// The clauses outside every `when`, or those of `otherwise`.
+fn fallback<'a>(parts: &Parts<'a>, span: Span, cx: &mut Cx<'a>) -> Draft<'a> {
+    let Some((otherwise, body)) = parts.otherwise else {
+        return Draft::read(parts, parts.first.unwrap_or(span), cx);
+    };
+    if let Some(first) = parts.first {
+        let diagnostic = Diagnostic::new(codes::TWO_FALLBACKS, otherwise, "there are two fallbacks")
+            .also(first, "this is outside every `when`, and so the fallback too")
+            .help("put all of the fallback into `otherwise`, or all of it outside");
+        cx.report(diagnostic);
+    }
+    let inner = Parts::collect(body, Place::Otherwise, cx);
+    Draft::read(&inner, otherwise, cx)
+}
+
+fn route<'a>(placed: &Placed<'a, syntax::Route>, cx: &mut Cx<'a>) -> Option<Route> {
+    let node = placed.node;
+    let drafts = drafts(&node.body, Place::Route, node.span, cx);
+    let subjects: Vec<(ServicePort, Span)> = node.subjects.iter().filter_map(|s| subject(s, placed, cx)).collect();
+    one_namespace(&subjects, placed, cx);
+    let shared = node.subjects.len() > 1;
+    let steered = subjects.iter().map(|(service, span)| steer(service, *span, &drafts, shared, cx)).collect::<Vec<_>>();
+    let written: Vec<&str> = node.subjects.iter().map(|s| s.text.as_str()).collect();
+    Some(Route {
+        origin: placed.origin(format!("route {}", written.join(", "))),
+        span: subjects.first().map(|(_, span)| *span)?,
+        scope: placed.scope,
+        steered,
+        client_address: drafts.edge.client_address,
+        access_log: drafts.edge.access_log,
+    })
+}
+
+/// A subject of a route: a service that exists, with a port, as far as anything knows it.
+fn subject(name: &Name, placed: &Placed<'_, syntax::Route>, cx: &mut Cx<'_>) -> Option<(ServicePort, Span)> {
+    let text = match name::service(&name.text) {
+        Ok(text) => text,
+        Err(e) => {
+            cx.error(e.code, name.span, e.message, e.help);
+            return None;
+        }
+    };
+    if text.version.is_some() {
+        cx.error(
+            codes::BAD_NAME,
+            name.span,
+            "a route steers a service, not a version of it",
+            "write the service; versions are its destinations",
+        );
+        return None;
+    }
+    let service = in_namespace(&text, &placed.namespace);
+    if cx.env.catalog.given && cx.env.catalog.get(&service).is_none() {
+        destination::unknown_service(&service, codes::UNKNOWN_SERVICE, name.span, cx);
+        return None;
+    }
+    if !ports::fit(&service, Use::Steered, name.span, cx) {
+        return None;
+    }
+    let port = ports::resolve(&service, text.port.as_ref(), name.span, cx)?;
+    if port.is_none() {
+        unknown_port(&service, name, cx)?;
+    }
+    steers_all_ports(&service, port, name, cx);
+    Some((ServicePort { service, port }, name.span))
+}
+
+fn unknown_port(service: &ServiceName, name: &Name, cx: &mut Cx<'_>) -> Option<()> {
+    let help = format!("write `route {}:PORT`, or give the Services by `--catalog`", name.text);
+    if cx.env.target == Target::Envoy {
+        cx.error(codes::PORT_NEEDED, name.span, format!("nothing knows the port of `{service}`"), help);
+        return None;
+    }
+    let message = format!("nothing knows the port of `{service}`, so every port of it is steered as HTTP");
+    cx.report(Diagnostic::new(codes::UNKNOWN_PORT_SWEPT, name.span, message).help(help));
+    Some(())
+}
+
+/// Before `services[].ports` Cilium steers a service as a whole.
+fn steers_all_ports(service: &ServiceName, port: Option<u16>, name: &Name, cx: &mut Cx<'_>) {
+    let env = cx.env;
+    if port.is_none() || env.target.has(&target::SERVICE_PORTS) {
+        return;
+    }
+    match env.catalog.get(service) {
+        Some(known) if known.ports.len() > 1 => {
+            let message = format!("{} steers every port of `{service}`, and it has {}", env.target, known.ports.len());
+            cx.error(codes::TARGET_CANNOT, name.span, message, "single ports are steered from cilium-1.16 on");
+        }
+        Some(_) => {}
+        None => {
+            let message = format!("{} steers every port of `{service}`", env.target);
+            cx.report(Diagnostic::new(codes::STEERS_ALL_PORTS, name.span, message).help("single ports are steered from cilium-1.16 on; give the Services by `--catalog` to check that it has but one"));
+        }
+    }
+}
+
+/// A namespaced object steers only services of its own namespace.
+fn one_namespace(subjects: &[(ServicePort, Span)], placed: &Placed<'_, syntax::Route>, cx: &mut Cx<'_>) {
+    let Some((first, first_span)) = subjects.first().filter(|_| placed.scope == Scope::Namespace) else { return };
+    for (other, span) in subjects.iter().filter(|(s, _)| s.service.namespace != first.service.namespace) {
+        let message = format!("`{}` is in another namespace than `{}`", other.service, first.service);
+        let diagnostic = Diagnostic::new(codes::FOREIGN_NAMESPACE, *span, message)
+            .also(*first_span, "the object is in this one's namespace")
+            .help("write a route for each, or `scope cluster` at the head of the file");
+        cx.report(diagnostic);
+    }
+}
+
+fn steer<'a>(service: &ServicePort, span: Span, drafts: &Drafts<'a>, shared: bool, cx: &mut Cx<'a>) -> Steered {
+    let owner = Owner { service: Some(service), namespace: &service.service.namespace, shared };
+    let mut upstreams = Upstreams { owner, settings: &drafts.settings, list: Vec::new() };
+    let rules = drafts.rules.iter().filter_map(|draft| rule(draft, &mut upstreams, cx)).collect();
+    let upstreams = upstreams.list;
+    warn_never_ejected(&drafts.settings, span, cx);
+    Steered { service: service.clone(), span, rules, upstreams }
+}
+
+/// Before `always_eject_one_host` the percentage protects the last endpoints.
+fn warn_never_ejected(settings: &upstream::Written, span: Span, cx: &mut Cx<'_>) {
+    let Some(outlier) = settings.finish().outlier else { return };
+    if cx.env.target.has(&target::ALWAYS_EJECT) {
+        return;
+    }
+    let few = outlier.never_ejected();
+    if few == 0 {
+        return;
+    }
+    let place = settings.outlier_place().unwrap_or(span);
+    let message = format!("on {} none of {few} or fewer endpoints is ever ejected", cx.env.target);
+    let help = "raise `max-ejected`; from cilium-1.17 on one endpoint can always be ejected";
+    cx.report(Diagnostic::new(codes::NEVER_EJECTED, place, message).help(help));
+}
+
+/// A rule with its destinations; `None` when they were reported.
+fn rule<'a>(draft: &Draft<'a>, upstreams: &mut Upstreams<'_>, cx: &mut Cx<'a>) -> Option<Rule> {
+    let action = match &draft.deed {
+        Deed::Redirect(redirect) => Action::Redirect(redirect.clone()),
+        Deed::Respond(respond) => Action::Respond(respond.clone()),
+        Deed::Forward(split) => {
+            let read_only = is_read_only(split);
+            let split = upstreams.split(split, cx)?;
+            forward(draft, split, read_only, cx)
+        }
+        Deed::Unset => match upstreams.owner.service {
+            Some(service) => {
+                let split = upstreams.routed(service, cx);
+                forward(draft, split, false, cx)
+            }
+            None => Action::Respond(Respond { status: 404, body: None, span: draft.span }),
+        },
+    };
+    let forwarded = matches!(action, Action::Forward(_));
+    Some(Rule {
+        span: draft.span,
+        condition: draft.condition.clone(),
+        action,
+        limit: draft.limit(),
+        request_headers: if forwarded { draft.request_headers.clone() } else { Default::default() },
+        response_headers: draft.response_headers.clone(),
+    })
+}
+
+fn forward<'a>(draft: &Draft<'a>, split: Vec<Share>, read_only: bool, cx: &mut Cx<'a>) -> Action {
+    let (timeout, idle_timeout) = draft.timeouts();
+    Action::Forward(Forward {
+        split,
+        path: draft.path.clone(),
+        host: draft.host.clone(),
+        timeout,
+        idle_timeout,
+        retry: draft.retry(cx),
+        read_only,
+    })
+}
+
+/// Whether the split leads to the administration interface without `writable`.
+fn is_read_only(split: &meshc_dsl::clause::Split) -> bool {
+    use meshc_dsl::clause::DestinationKind;
+    split.shares.iter().any(|s| matches!(s.destination.kind, DestinationKind::EnvoyAdmin { writable: false }))
+}
+
+fn listen<'a>(placed: &Placed<'a, syntax::Listen>, cx: &mut Cx<'a>) -> Option<Listen> {
+    let node = placed.node;
+    if let Err(e) = value::name(&node.name.text) {
+        cx.error(e.code, node.name.span, e.message, e.help);
+    }
+    let address = match socket_address(&node.address.text) {
+        Ok(address) => Some(address),
+        Err(e) => {
+            cx.error(
+                e.code,
+                node.address.span,
+                e.message,
+                "a listener's address is written `[::]:9090` or `0.0.0.0:9090`",
+            );
+            None
+        }
+    };
+    let drafts = drafts(&node.body, Place::Listen, node.name.span, cx);
+    let owner = Owner { service: None, namespace: &placed.namespace, shared: false };
+    let mut upstreams = Upstreams { owner, settings: &drafts.settings, list: Vec::new() };
+    let mut rules: Vec<Rule> = drafts.rules.iter().filter_map(|draft| rule(draft, &mut upstreams, cx)).collect();
+    if !drafts.fallback_written {
+        // Envoy answers 404 by itself where no route matches.
+        rules.pop();
+    }
+    let upstreams = upstreams.list;
+    Some(Listen {
+        origin: placed.origin(format!("listen {}", node.name.text)),
+        span: node.name.span.to(node.address.span),
+        scope: placed.scope,
+        namespace: placed.namespace.clone(),
+        name: node.name.text.clone(),
+        address: address?,
+        rules,
+        upstreams,
+        client_address: drafts.edge.client_address,
+        access_log: drafts.edge.access_log,
+    })
+}
+
+/// The Services behind a list of upstreams, each with its port.
+pub(crate) fn services_of(upstreams: &[crate::ir::Upstream]) -> impl Iterator<Item = &ServicePort> {
+    upstreams.iter().filter_map(|u| match &u.endpoint {
+        Endpoint::Service { service, .. } => Some(service),
+        _ => None,
+    })
+}

@@ -1,0 +1,226 @@
+//! A rule before its destinations are known: clauses read, and what it takes over from the fallback.
+
+use super::condition;
+use super::parts::{Answer, Parts, Place, Slot};
+use super::{Cx, Env};
+use crate::clause::headers::{self, HeaderChanges};
+use crate::clause::ratelimit::{self, RateLimit};
+use crate::clause::redirect::{self, Redirect};
+use crate::clause::respond::{self, Respond};
+use crate::clause::retry::{self, Retry};
+use crate::clause::rewrite::{self, PathRewrite, Rewrite};
+use crate::clause::timeout;
+use crate::clause::upstream;
+use crate::ir::{Condition, Subject};
+use meshc_dsl::clause::{Direction, Split, When};
+use meshc_dsl::diagnostic::codes;
+use meshc_dsl::{Diagnostic, Span};
+use std::time::Duration;
+
+/// A setting of a rule: its own, taken away, or the fallback's.
+#[derive(Debug, Clone)]
+pub(crate) enum Taken<T> {
+    Unset,
+    No(Span),
+    Set(T),
+}
+
+impl<T: Clone> Taken<T> {
+    fn over(self, fallback: &Taken<T>, what: &str, cx: &mut Cx<'_>) -> Taken<T> {
+        match (self, fallback) {
+            (Taken::Unset, fallback) => fallback.clone(),
+            (Taken::No(span), Taken::Unset | Taken::No(_)) => {
+                let message = format!("there is no `{what}` to take away");
+                cx.error(
+                    codes::NOTHING_TO_TAKE_AWAY,
+                    span,
+                    message,
+                    format!("`no {what}` takes the fallback's `{what}` from a rule"),
+                );
+                Taken::No(span)
+            }
+            (own, _) => own,
+        }
+    }
+
+    fn set(self) -> Option<T> {
+        match self {
+            Taken::Set(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// What a rule does with its requests.
+#[derive(Debug, Clone)]
+pub(crate) enum Deed<'a> {
+    /// Nothing is written: the routed service, or what the fallback does.
+    Unset,
+    Forward(&'a Split),
+    Redirect(Redirect),
+    Respond(Respond),
+}
+
+/// A rule whose destinations are still names.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft<'a> {
+    pub(crate) span: Span,
+    pub(crate) condition: Option<Condition>,
+    pub(crate) deed: Deed<'a>,
+    pub(crate) path: Option<PathRewrite>,
+    pub(crate) host: Option<String>,
+    timeout: Taken<Option<Duration>>,
+    idle_timeout: Taken<Option<Duration>>,
+    retry: Taken<Retry>,
+    limit: Taken<RateLimit>,
+    pub(crate) request_headers: HeaderChanges,
+    pub(crate) response_headers: HeaderChanges,
+}
+
+impl<'a> Draft<'a> {
+    /// Reads the clauses of a body.
+    pub(crate) fn read(parts: &Parts<'a>, span: Span, cx: &mut Cx<'a>) -> Self {
+        let rewrites = [parts.path, parts.host].into_iter().flatten().filter_map(|c| rewrite::resolve(c, cx));
+        let (mut path, mut host) = (None, None);
+        for rewrite in rewrites {
+            match rewrite {
+                Rewrite::Path(rewrite) => path = Some(rewrite),
+                Rewrite::Host(name) => host = Some(name),
+            }
+        }
+        let draft = Self {
+            span,
+            condition: None,
+            deed: deed(parts, cx),
+            path,
+            host,
+            timeout: read(&parts.timeout, cx, timeout::resolve),
+            idle_timeout: read(&parts.idle_timeout, cx, timeout::resolve),
+            retry: read(&parts.retry, cx, retry::resolve),
+            limit: read(&parts.limit, cx, ratelimit::resolve),
+            request_headers: headers::resolve(&parts.headers, Direction::Request, cx),
+            response_headers: headers::resolve(&parts.headers, Direction::Response, cx),
+        };
+        Self::check_answer(parts, cx);
+        draft
+    }
+
+    /// Reads a `when`: its condition, its clauses, and what it takes over.
+    pub(crate) fn when(when: &'a When, fallback: &Draft<'a>, cx: &mut Cx<'a>) -> Option<Self> {
+        let parts = Parts::collect(&when.body, Place::When, cx);
+        let mut draft = Draft::read(&parts, when.span, cx).over(fallback, cx);
+        // A condition that was reported has no rule; its body was checked all the same.
+        draft.condition = Some(condition::resolve(when.condition.as_ref()?, cx)?);
+        Some(draft)
+    }
+
+    /// This rule with what the fallback has and it leaves open.
+    fn over(mut self, fallback: &Draft<'a>, cx: &mut Cx<'a>) -> Self {
+        if let (Deed::Unset, Deed::Forward(split)) = (&self.deed, &fallback.deed) {
+            self.deed = Deed::Forward(split);
+        }
+        self.timeout = self.timeout.over(&fallback.timeout, "timeout", cx);
+        self.idle_timeout = self.idle_timeout.over(&fallback.idle_timeout, "idle-timeout", cx);
+        self.retry = self.retry.over(&fallback.retry, "retry", cx);
+        self.limit = self.limit.over(&fallback.limit, "ratelimit", cx);
+        self.request_headers = self.request_headers.over(&fallback.request_headers);
+        self.response_headers = self.response_headers.over(&fallback.response_headers);
+        self
+    }
+
+    /// A redirect or response never reaches an upstream: what concerns one says nothing there.
+    fn check_answer(parts: &Parts<'a>, cx: &mut Cx<'a>) {
+        let (Some(answer), false) = (parts.action(), parts.answer.is_none()) else { return };
+        for rewrite in [parts.path, parts.host].into_iter().flatten() {
+            let diagnostic = Diagnostic::new(
+                codes::CONFLICTING,
+                rewrite.span,
+                "a rewrite changes what an upstream gets, and this rule has none",
+            )
+            .also(answer, "the proxy answers by itself here")
+            .help("take the rewrite away");
+            cx.report(diagnostic);
+        }
+        let places = [
+            place(&parts.timeout, |c| c.span),
+            place(&parts.idle_timeout, |c| c.span),
+            place(&parts.retry, |c| c.span),
+        ];
+        let headers = parts.headers.iter().filter(|c| c.direction == Direction::Request).map(|c| c.span);
+        for span in places.into_iter().flatten().chain(headers) {
+            let diagnostic =
+                Diagnostic::new(codes::NO_EFFECT, span, "this has no effect: no upstream gets the request")
+                    .also(answer, "the proxy answers by itself here")
+                    .help("take it away");
+            cx.report(diagnostic);
+        }
+    }
+
+    /// The limit of the rule.
+    pub(crate) fn limit(&self) -> Option<RateLimit> {
+        self.limit.clone().set()
+    }
+
+    /// Its retries, and a warning where they concern requests that change something.
+    pub(crate) fn retry(&self, cx: &mut Cx<'_>) -> Option<Retry> {
+        let retry = self.retry.clone().set()?;
+        if !self.condition.as_ref().is_some_and(only_reads) {
+            retry.warn_of_writes(cx);
+        }
+        Some(retry)
+    }
+
+    /// Timeout and idle timeout with the language's defaults.
+    pub(crate) fn timeouts(&self) -> (Option<Duration>, Option<Duration>) {
+        timeout::with_defaults(self.timeout.clone().set(), self.idle_timeout.clone().set())
+    }
+}
+
+fn place<T>(slot: &Slot<'_, T>, span: fn(&T) -> Span) -> Option<Span> {
+    match slot {
+        Slot::Set(clause) => Some(span(clause)),
+        _ => None,
+    }
+}
+
+fn read<'a, C, T>(slot: &Slot<'a, C>, cx: &mut Cx<'a>, resolve: fn(&'a C, &mut Cx<'a>) -> Option<T>) -> Taken<T> {
+    match slot {
+        Slot::Unset => Taken::Unset,
+        Slot::No(span) => Taken::No(*span),
+        Slot::Set(clause) => resolve(clause, cx).map_or(Taken::Unset, Taken::Set),
+    }
+}
+
+fn deed<'a>(parts: &Parts<'a>, cx: &mut Cx<'a>) -> Deed<'a> {
+    match (parts.answer, parts.split) {
+        (Some(Answer::Redirect(c)), _) => redirect::resolve(c, cx).map_or(Deed::Unset, Deed::Redirect),
+        (Some(Answer::Respond(c)), _) => respond::resolve(c, cx).map_or(Deed::Unset, Deed::Respond),
+        (None, Some(split)) => Deed::Forward(split),
+        (None, None) => Deed::Unset,
+    }
+}
+
+/// Whether a condition lets only GET and HEAD through.
+fn only_reads(condition: &Condition) -> bool {
+    match condition {
+        Condition::And(parts) => parts.iter().any(only_reads),
+        Condition::Or(parts) => parts.iter().all(only_reads),
+        Condition::Not(_) => false,
+        Condition::Test(test) => {
+            test.subject == Subject::Method
+                && test.patterns.iter().all(|p| matches!(p, crate::ir::Pattern::Equals(m) if m == "GET" || m == "HEAD"))
+        }
+    }
+}
+
+/// Reads every policy by itself, so that mistakes in unused ones are found too.
+pub(crate) fn check_bundles(env: &Env<'_>) -> Vec<Diagnostic> {
+    let mut cx = Cx::new(env);
+    for bundle in env.bundles.values() {
+        let parts = Parts::collect(&bundle.body, Place::Bundle, &mut cx);
+        Draft::read(&parts, bundle.name.span, &mut cx);
+        upstream::Written::read(&parts.upstream, &mut cx);
+        super::route::read_edge(&parts, &mut cx);
+    }
+    cx.diagnostics
+}

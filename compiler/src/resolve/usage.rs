@@ -1,0 +1,124 @@
+//! What only shows when the whole program is seen: services steered twice, ports used both ways,
+//! addresses taken twice; and the notes that are said once.
+
+use super::Env;
+use super::route::services_of;
+use crate::clause::client_address::ClientAddress;
+use crate::ir::{Program, Scope};
+use crate::name::{ServiceName, ServicePort};
+use crate::target;
+use meshc_dsl::diagnostic::codes;
+use meshc_dsl::{Diagnostic, Span};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+pub(crate) fn check(program: &Program, env: &Env<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    steered_once(program, diagnostics);
+    ports_alike(program, diagnostics);
+    addresses_free(program, diagnostics);
+    notes(program, env, diagnostics);
+}
+
+fn steered_once(program: &Program, diagnostics: &mut Vec<Diagnostic>) {
+    let mut steered: BTreeMap<&ServicePort, Span> = BTreeMap::new();
+    let mut scopes: BTreeMap<&ServiceName, (Scope, Span)> = BTreeMap::new();
+    for (route, subject) in program.routes.iter().flat_map(|r| r.steered.iter().map(move |s| (r, s))) {
+        if let Some(first) = steered.insert(&subject.service, subject.span) {
+            let message = format!("`{}` is steered twice", subject.service);
+            let diagnostic = Diagnostic::new(codes::SERVICE_STEERED_TWICE, subject.span, message)
+                .also(first, "first steered here")
+                .help("put both into one route; rules for some of the requests are written `when CONDITION { … }`");
+            diagnostics.push(diagnostic);
+        }
+        let (scope, first) = *scopes.entry(&subject.service.service).or_insert((route.scope, subject.span));
+        if scope != route.scope {
+            let message = format!("the routes of `{}` have different scopes", subject.service.service);
+            let diagnostic = Diagnostic::new(codes::CONFLICTING, subject.span, message)
+                .also(first, "this one")
+                .help("all routes of one service become one object: write `scope cluster` in both files or in neither");
+            diagnostics.push(diagnostic);
+        }
+    }
+}
+
+/// One ported use of a Service takes the endpoints of an unported one away.
+fn ports_alike(program: &Program, diagnostics: &mut Vec<Diagnostic>) {
+    let mut uses: BTreeMap<&ServiceName, [Option<Span>; 2]> = BTreeMap::new();
+    let routed = program.routes.iter().flat_map(|r| &r.steered).flat_map(|steered| {
+        let own = std::iter::once(&steered.service).chain(services_of(&steered.upstreams));
+        own.map(|service| (service, steered.span))
+    });
+    let listening = program.listens.iter().flat_map(|l| services_of(&l.upstreams).map(|service| (service, l.span)));
+    for (service, place) in routed.chain(listening) {
+        let places = uses.entry(&service.service).or_default();
+        if let Some(slot) = places.get_mut(usize::from(service.port.is_some())) {
+            slot.get_or_insert(place);
+        }
+    }
+    for (service, places) in uses {
+        if let [Some(unported), Some(ported)] = places {
+            let message = format!("`{service}` is used with a port and without one");
+            let diagnostic = Diagnostic::new(codes::PORTED_AND_UNPORTED, unported, message)
+                .also(ported, "used with a port here")
+                .help(format!("write its port once and for all: `service {}:PORT`", service.name));
+            diagnostics.push(diagnostic);
+        }
+    }
+}
+
+fn addresses_free(program: &Program, diagnostics: &mut Vec<Diagnostic>) {
+    let mut taken: BTreeMap<SocketAddr, Span> = BTreeMap::new();
+    let mut names: BTreeMap<(&str, &str), Span> = BTreeMap::new();
+    for listen in &program.listens {
+        if let Some(first) = taken.insert(listen.address, listen.span) {
+            let message = format!("two listeners are on {}", listen.address);
+            diagnostics.push(
+                Diagnostic::new(codes::ADDRESS_TAKEN, listen.span, message)
+                    .also(first, "the first one")
+                    .help("give each an address and port of its own"),
+            );
+        }
+        if let Some(first) = names.insert((&listen.namespace, &listen.name), listen.span) {
+            let message = format!("two listeners are called `{}`", listen.name);
+            diagnostics.push(
+                Diagnostic::new(codes::DUPLICATE, listen.span, message)
+                    .also(first, "the first one")
+                    .help("rename one of the two"),
+            );
+        }
+    }
+}
+
+/// Facts that every user should hear once.
+fn notes(program: &Program, env: &Env<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(first) = program.routes.first() else { return };
+    if env.target.is_cilium() {
+        diagnostics.push(client_address_note(program, env, first.span));
+    }
+    let rules = || program.routes.iter().flat_map(|r| &r.steered).flat_map(|s| &s.rules);
+    let limited = rules().chain(program.listens.iter().flat_map(|l| &l.rules)).find_map(|r| r.limit.as_ref());
+    if let Some(limit) = limited {
+        let message = "rate limits count on each node by itself, and an update of the policy may refill them";
+        diagnostics.push(Diagnostic::new(codes::RATELIMIT_NOTE, limit.span, message));
+    }
+}
+
+fn client_address_note(program: &Program, env: &Env<'_>, place: Span) -> Diagnostic {
+    if !env.target.has(&target::ORIGINAL_SOURCE_LABEL) {
+        let message = format!("{} always keeps the client's address: only pods of the node may be clients", env.target);
+        return Diagnostic::new(codes::KEEPS_CLIENT_ADDRESS, place, message)
+            .help("it can be hidden from cilium-1.15 on");
+    }
+    let keeping = program.routes.iter().find(|r| r.client_address == ClientAddress::Keep);
+    let (place, message) = match keeping {
+        Some(route) => (
+            route.span,
+            "with `client-address keep` only pods of the node may be clients, and policies of destinations see the client's identity",
+        ),
+        None => (
+            place,
+            "policies of destinations see the identity `reserved:ingress`, not the client's (`client-address keep` changes that)",
+        ),
+    };
+    Diagnostic::new(codes::CLIENT_ADDRESS_NOTE, place, message)
+}

@@ -1,0 +1,48 @@
+//! `ratelimit 2/5s [burst 4] [status 429] [header x-local-rate-limit "true"] [shadow] [per node]`
+
+use crate::grammar::Rule;
+use crate::parse::{Builder, Pair};
+use crate::source::Span;
+use crate::value::Value;
+
+/// How many requests pass in how much time.
+#[derive(Debug)]
+pub struct Ratelimit {
+    /// The clause; its place is also the identity of its bucket.
+    pub span: Span,
+    /// The rate.
+    pub rate: Value,
+    /// How many may pass at once; the rate's events where not written.
+    pub burst: Option<Value>,
+    /// The status of refusals.
+    pub status: Option<Value>,
+    /// A header on refusals.
+    pub header: Option<(Value, Value)>,
+    /// Count, but let everything pass.
+    pub shadow: bool,
+}
+
+impl Ratelimit {
+    pub(crate) fn read(pair: Pair<'_>, cx: &mut Builder<'_>) -> Option<Self> {
+        let span = cx.span(&pair);
+        let mut inner = pair.into_inner();
+        let rate = cx.value(inner.next()?);
+        let mut limit = Self { span, rate, burst: None, status: None, header: None, shadow: false };
+        for option in inner {
+            let place = cx.span(&option);
+            match option.as_rule() {
+                Rule::burst => cx.set_once(&mut limit.burst, option, "burst"),
+                Rule::status => cx.set_once(&mut limit.status, option, "status"),
+                Rule::limit_header => {
+                    cx.refuse_second(limit.header.is_some(), "header", place);
+                    let mut values = option.into_inner().map(|p| cx.value(p));
+                    limit.header = Some((values.next()?, values.next()?));
+                }
+                Rule::shadow => limit.shadow = true,
+                // `per node` says what holds anyway.
+                _ => {}
+            }
+        }
+        Some(limit)
+    }
+}

@@ -1,0 +1,292 @@
+//! What a user did wrong, as plain data. Rendering is the command's business.
+
+use crate::source::Span;
+
+/// How much a diagnostic weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Nothing is compiled.
+    Error,
+    /// Compiled, but probably not what was meant, or weaker than it looks.
+    Warning,
+    /// A fact worth knowing once.
+    Note,
+}
+
+impl Severity {
+    /// The word that all output formats use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        }
+    }
+}
+
+/// A stable diagnostic code. Its letter is its severity; a number is never used for another meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(pub &'static str);
+
+impl Code {
+    /// The severity that the code's letter stands for.
+    pub fn severity(self) -> Severity {
+        match self.0.as_bytes().first() {
+            Some(b'W') => Severity::Warning,
+            Some(b'N') => Severity::Note,
+            _ => Severity::Error,
+        }
+    }
+}
+
+/// A place that a diagnostic speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The text to underline.
+    pub span: Span,
+    /// Whether this is the place of the mistake, not just a related one.
+    pub primary: bool,
+    /// A few words beside the underline; may be empty.
+    pub text: String,
+}
+
+/// A replacement that mends the mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// What to replace.
+    pub span: Span,
+    /// What to put there.
+    pub replacement: String,
+}
+
+/// One mistake, warning or note. Messages are lower case, without a full stop, with the user's
+/// own text in backticks; the remedy is in `help`, never in the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The stable code, which fixes the severity.
+    pub code: Code,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+    /// The places; the first primary one is where it is reported.
+    pub labels: Vec<Label>,
+    /// A certain mend, if there is one.
+    pub fix: Option<Fix>,
+}
+
+impl Diagnostic {
+    /// A diagnostic at one place.
+    pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
+        let primary = Label { span, primary: true, text: String::new() };
+        Self { code, message: message.into(), help: None, labels: vec![primary], fix: None }
+    }
+
+    /// A diagnostic of the whole program, at no place.
+    pub fn global(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: None, labels: Vec::new(), fix: None }
+    }
+
+    /// Adds what to write instead.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Sets the words beside the primary underline.
+    #[must_use]
+    pub fn label(mut self, text: impl Into<String>) -> Self {
+        if let Some(label) = self.labels.first_mut() {
+            label.text = text.into();
+        }
+        self
+    }
+
+    /// Adds a related place.
+    #[must_use]
+    pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, primary: false, text: text.into() });
+        self
+    }
+
+    /// Adds a certain mend.
+    #[must_use]
+    pub fn fix(mut self, span: Span, replacement: impl Into<String>) -> Self {
+        self.fix = Some(Fix { span, replacement: replacement.into() });
+        self
+    }
+
+    /// The severity, from the code.
+    pub fn severity(&self) -> Severity {
+        self.code.severity()
+    }
+
+    /// Where the diagnostic is reported, if it has a place.
+    pub fn place(&self) -> Option<Span> {
+        self.labels.iter().find(|l| l.primary).map(|l| l.span)
+    }
+}
+
+/// Sorts by file, place and code, notes without a place last, and drops exact repeats.
+pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by(|a, b| {
+        let key = |d: &Diagnostic| (d.place().is_none(), d.place(), d.code);
+        key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message))
+    });
+    diagnostics.dedup();
+}
+
+/// Whether any of them is an error.
+pub fn any_error(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|d| d.severity() == Severity::Error)
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
+        /// Every diagnostic code, by name.
+        pub mod codes {
+            use super::Code;
+            $($(#[$doc])* pub const $name: Code = Code($code);)*
+            /// All of them, in the order of the list.
+            pub const ALL: &[Code] = &[$($name),*];
+        }
+    };
+}
+
+codes! {
+    // E01xx: the text itself
+    /// A file is not UTF-8.
+    NOT_UTF8 = "E0101";
+    /// A control character, or one that changes the direction of text.
+    FORBIDDEN_CHARACTER = "E0102";
+    /// A file is larger than 1 MiB.
+    FILE_TOO_LARGE = "E0103";
+    /// Brackets nest deeper than 64.
+    NESTED_TOO_DEEP = "E0104";
+    /// A bracket or quote is never closed.
+    UNCLOSED = "E0105";
+    /// A closing bracket that nothing opened.
+    UNOPENED = "E0106";
+    /// A first word that starts no declaration.
+    UNKNOWN_DECLARATION = "E0107";
+    /// A first word that starts no clause.
+    UNKNOWN_CLAUSE = "E0108";
+    /// A declaration or clause that does not have its form.
+    MALFORMED = "E0109";
+    /// An unknown escape in text.
+    BAD_ESCAPE = "E0110";
+    /// A declaration that took more parsing steps than its size allows.
+    TOO_COMPLEX = "E0111";
+    /// A condition that does not have its form.
+    BAD_CONDITION = "E0112";
+    // E02xx: names
+    /// Not a Kubernetes name.
+    BAD_NAME = "E0201";
+    /// A service that neither the program nor the catalog knows.
+    UNKNOWN_SERVICE = "E0202";
+    /// A version that the service does not declare.
+    UNKNOWN_VERSION = "E0203";
+    /// A policy that no file declares.
+    UNKNOWN_POLICY = "E0204";
+    /// A parameter that no file declares.
+    UNKNOWN_PARAM = "E0205";
+    /// One name declared twice.
+    DUPLICATE = "E0206";
+    /// Two routes that steer one service and port.
+    SERVICE_STEERED_TWICE = "E0207";
+    /// A port that the catalog's Service does not have, or not for TCP.
+    UNKNOWN_PORT = "E0208";
+    /// Several ports and no word which.
+    AMBIGUOUS_PORT = "E0209";
+    /// A port is needed and nothing knows it.
+    PORT_NEEDED = "E0210";
+    /// A Service that cannot be steered or reached.
+    UNFIT_SERVICE = "E0211";
+    /// One Service used with and without a port.
+    PORTED_AND_UNPORTED = "E0212";
+    /// A generated Service that exists with another selector.
+    SERVICE_CONFLICT = "E0213";
+    /// A subject in another namespace than the file's.
+    FOREIGN_NAMESPACE = "E0215";
+    // E03xx: values
+    /// A value that is not of the kind its place needs.
+    BAD_VALUE = "E0301";
+    /// A number without the unit it needs.
+    MISSING_UNIT = "E0302";
+    /// A value outside the range that Envoy or Cilium takes.
+    OUT_OF_RANGE = "E0303";
+    /// Shares that do not sum to 100 %.
+    SHARES = "E0304";
+    /// A word that is not one of those its place knows.
+    UNKNOWN_WORD = "E0305";
+    /// A regular expression that RE2 refuses.
+    BAD_REGEX = "E0306";
+    /// A header name or value that Envoy refuses.
+    BAD_HEADER = "E0307";
+    /// A parameter whose value is of another kind than its default.
+    PARAM_KIND = "E0308";
+    // E04xx: what does not go together
+    /// A clause in a place where it cannot stand.
+    MISPLACED = "E0401";
+    /// One setting written twice in one place.
+    WRITTEN_TWICE = "E0402";
+    /// Two clauses of one rule that exclude each other.
+    CONFLICTING = "E0403";
+    /// Both an `otherwise` and clauses outside every `when`.
+    TWO_FALLBACKS = "E0404";
+    /// `no X` where no fallback has an X.
+    NOTHING_TO_TAKE_AWAY = "E0405";
+    /// A rule that no request can reach.
+    UNREACHABLE = "E0406";
+    /// A clause that lacks another one that it needs.
+    NEEDS = "E0407";
+    /// Two listeners on one address.
+    ADDRESS_TAKEN = "E0408";
+    /// A condition that expands to too many alternatives.
+    TOO_MANY_ALTERNATIVES = "E0409";
+    // E05xx: targets and output
+    /// What the target cannot do.
+    TARGET_CANNOT = "E0501";
+    /// An unknown target.
+    UNKNOWN_TARGET = "E0502";
+    /// An object too large for etcd.
+    OBJECT_TOO_LARGE = "E0503";
+    /// The compiler emitted something inconsistent: a bug of the compiler.
+    INTERNAL = "E0599";
+    // E06xx: configuration and catalog
+    /// `meshc.toml` does not have its form.
+    BAD_CONFIG = "E0601";
+    /// A catalog file that cannot be read as Kubernetes objects.
+    BAD_CATALOG = "E0602";
+    /// A `--set` that names nothing or has a bad value.
+    BAD_SET = "E0603";
+    // W: warnings
+    /// Nothing knows the port, so all ports are swept up.
+    UNKNOWN_PORT_SWEPT = "W0201";
+    /// A service that nothing declares, with no catalog to check it.
+    UNCHECKED_SERVICE = "W0202";
+    /// A fixed address as destination.
+    FIXED_ADDRESS = "W0203";
+    /// A clause that has no effect where it stands.
+    NO_EFFECT = "W0401";
+    /// Retries of requests that may not be repeatable.
+    RETRIES_WRITES = "W0402";
+    /// An administration interface that any caller can write to.
+    WRITABLE_ADMIN = "W0403";
+    /// Endpoints that outlier detection never ejects on this target.
+    NEVER_EJECTED = "W0501";
+    /// The target always keeps the client's address.
+    KEEPS_CLIENT_ADDRESS = "W0502";
+    /// The target steers every port of the service.
+    STEERS_ALL_PORTS = "W0503";
+    // N: notes
+    /// What hiding or keeping the client's address means.
+    CLIENT_ADDRESS_NOTE = "N0701";
+    /// Rate limits are per node.
+    RATELIMIT_NOTE = "N0702";
+    /// Circuit breakers and outlier detection are per node and steered service.
+    PER_NODE_NOTE = "N0703";
+    /// The target port was taken to be the port.
+    TARGET_PORT_NOTE = "N0704";
+}

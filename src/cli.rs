@@ -1,0 +1,85 @@
+//! The arguments.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Compiles routing policy to Cilium and Envoy resources.
+#[derive(Debug, Parser)]
+#[command(name = "meshc", version, about, long_about = None)]
+pub(crate) struct Cli {
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compile policies to resources on stdout.
+    Compile(Compile),
+    /// Format policies in place; stdin goes to stdout.
+    Fmt(Fmt),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What is compiled, and for what.
+#[derive(Debug, Args)]
+pub(crate) struct Program {
+    /// Files and folders of policies, `-` for stdin; without any, the folder of the nearest meshc.toml.
+    pub(crate) paths: Vec<PathBuf>,
+    /// What to compile for: cilium-1.14 to cilium-1.20, or envoy.
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// Kubernetes Services that the policies may name: YAML or JSON files, or folders of them.
+    #[arg(long, value_name = "FILE|DIR", num_args = 1..)]
+    pub(crate) catalog: Vec<PathBuf>,
+    /// The value of a parameter.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compile {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    /// The output's format.
+    #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
+    pub(crate) output: Format,
+    /// Write to a file, or one file an object into a folder (a path that ends in `/`, or exists as one).
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// The format of resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// YAML documents.
+    Yaml,
+    /// One JSON object.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fmt {
+    /// Files and folders of policies, `-` for stdin; without any, the folder of the nearest meshc.toml.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Change nothing; exit 1 if a file is not formatted.
+    #[arg(long)]
+    pub(crate) check: bool,
+}

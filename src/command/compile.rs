@@ -1,0 +1,109 @@
+//! `meshc compile`
+
+use crate::cli::{Compile, Format, Program};
+use crate::exit::Exit;
+use crate::input::{Input, Select};
+use crate::output::{self, Terminal};
+use meshc_compiler::kubernetes::Object;
+use meshc_compiler::{Manifest, Options, Target, compile, emit};
+use meshc_dsl::diagnostic::sort;
+use std::fs;
+use std::path::Path;
+
+/// Compiles a program and writes its objects; nothing is written where there is an error.
+pub(crate) fn run(args: &Compile, terminal: &Terminal) -> Exit {
+    let mut input = match Input::read(&args.program.paths, Select::Program) {
+        Ok(input) => input,
+        Err(failure) => return terminal.failed(&failure),
+    };
+    let options = match options(&args.program, &input) {
+        Ok(options) => options,
+        Err(message) => return terminal.fail(&message),
+    };
+    let catalog = match input.catalog(&args.program.catalog, &options.namespace) {
+        Ok(catalog) => catalog,
+        Err(failure) => return terminal.failed(&failure),
+    };
+    let compiled = compile(&input.sources, &input.policies, &catalog, &options);
+    let mut diagnostics = std::mem::take(&mut input.diagnostics);
+    let readable = !meshc_dsl::diagnostic::any_error(&diagnostics);
+    diagnostics.extend(compiled.diagnostics);
+    sort(&mut diagnostics);
+    terminal.diagnostics(&diagnostics, &input.sources, &input.shown);
+    match compiled.manifest.filter(|_| readable) {
+        Some(manifest) => write(&manifest, args, terminal),
+        None => Exit::Wrong,
+    }
+}
+
+/// What to compile with: the command line over `meshc.toml` over the defaults.
+fn options(program: &Program, input: &Input) -> Result<Options, String> {
+    let target = match &program.target {
+        Some(text) => Target::parse(text).ok_or_else(|| {
+            format!("`{text}` is not a target; targets are `cilium-1.14` to `cilium-1.20`, and `envoy`")
+        })?,
+        None => input.config.targets.first().copied().unwrap_or(Target::DEFAULT),
+    };
+    let mut params = input.config.params.clone();
+    for set in &program.set {
+        let (name, value) =
+            set.split_once('=').ok_or_else(|| format!("`--set {set}` has no value; write `--set NAME=VALUE`"))?;
+        params.push((name.to_owned(), value.to_owned()));
+    }
+    let namespace = input.config.namespace.clone().unwrap_or_else(|| "default".to_owned());
+    Ok(Options { target, namespace, params })
+}
+
+fn write(manifest: &Manifest, args: &Compile, terminal: &Terminal) -> Exit {
+    let folder = args.out.as_deref().filter(|out| out.is_dir() || out.to_string_lossy().ends_with('/'));
+    if let Some(folder) = folder {
+        return write_folder(manifest, args.output, folder, terminal);
+    }
+    let text = match render(manifest, args.output) {
+        Ok(text) => text,
+        Err(error) => return terminal.fail(&error.to_string()),
+    };
+    match &args.out {
+        None => terminal.product(text.as_bytes()),
+        Some(path) => match output::write_whole(path, &text) {
+            Ok(()) => Exit::Done,
+            Err(error) => terminal.fail(&format!("cannot write {}: {error}", path.display())),
+        },
+    }
+}
+
+fn render(manifest: &Manifest, format: Format) -> Result<String, emit::EmitError> {
+    match format {
+        Format::Json => emit::json(manifest),
+        Format::Yaml => {
+            let mut text = String::new();
+            emit::yaml(manifest, &mut text)?;
+            Ok(text)
+        }
+    }
+}
+
+/// One file for each object, named after its kind, namespace and name.
+fn write_folder(manifest: &Manifest, format: Format, folder: &Path, terminal: &Terminal) -> Exit {
+    if let Err(error) = fs::create_dir_all(folder) {
+        return terminal.fail(&format!("cannot make {}: {error}", folder.display()));
+    }
+    for object in &manifest.objects {
+        let single = Manifest { objects: vec![object.clone()] };
+        let (text, ending) = match format {
+            Format::Yaml => (render(&single, format), "yaml"),
+            Format::Json => (render(&single, format), "json"),
+        };
+        let path = folder.join(format!("{}.{ending}", file_name(object)));
+        let written =
+            text.map_err(|e| e.to_string()).and_then(|t| output::write_whole(&path, &t).map_err(|e| e.to_string()));
+        if let Err(error) = written {
+            return terminal.fail(&format!("cannot write {}: {error}", path.display()));
+        }
+    }
+    Exit::Done
+}
+
+fn file_name(object: &Object) -> String {
+    object.title().replace([' ', '/'], "-").to_lowercase()
+}

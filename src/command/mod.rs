@@ -1,0 +1,23 @@
+//! The commands, one file each.
+
+mod compile;
+mod fmt;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Exit;
+use crate::output::Terminal;
+use clap::CommandFactory;
+
+/// Runs a command.
+pub(crate) fn run(cli: Cli) -> Exit {
+    let terminal = Terminal::new(cli.color);
+    match cli.command {
+        Command::Compile(args) => compile::run(&args, &terminal),
+        Command::Fmt(args) => fmt::run(&args, &terminal),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "meshc", &mut script);
+            terminal.product(&script)
+        }
+    }
+}

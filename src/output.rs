@@ -1,0 +1,85 @@
+//! stdout for the product, stderr for everything else, and files that are whole or not there.
+
+use crate::cli::Color;
+use crate::exit::Exit;
+use crate::input::Failure;
+use crate::render;
+use anstream::ColorChoice;
+use meshc_dsl::Diagnostic;
+use meshc_dsl::Sources;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+/// The two streams of the command.
+pub(crate) struct Terminal {
+    color: ColorChoice,
+}
+
+impl Terminal {
+    pub(crate) fn new(color: Color) -> Self {
+        let color = match color {
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+            Color::Auto => ColorChoice::Auto,
+        };
+        Self { color }
+    }
+
+    /// Writes the product. A reader that goes away early is no failure.
+    pub(crate) fn product(&self, bytes: &[u8]) -> Exit {
+        let mut out = io::stdout().lock();
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Ok(()) => Exit::Done,
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Done,
+            Err(error) => self.fail(&format!("cannot write to stdout: {error}")),
+        }
+    }
+
+    /// Shows diagnostics in the order given.
+    pub(crate) fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &Sources, shown: &[String]) {
+        if !diagnostics.is_empty() {
+            self.say(&render::human(diagnostics, sources, shown));
+        }
+    }
+
+    /// Reports that the command cannot go on.
+    pub(crate) fn fail(&self, message: &str) -> Exit {
+        self.say(&render::failure(message));
+        Exit::Usage
+    }
+
+    /// Says something that is not a failure of the command.
+    pub(crate) fn note(&self, message: &str) {
+        self.say(&render::note(message));
+    }
+
+    /// Reports a file that cannot be read.
+    pub(crate) fn failed(&self, failure: &Failure) -> Exit {
+        self.fail(&failure.to_string())
+    }
+
+    fn say(&self, text: &str) {
+        let mut err = anstream::AutoStream::new(io::stderr().lock(), self.color);
+        // Nobody is left to tell when stderr is gone.
+        let _ = writeln!(err, "{text}");
+    }
+}
+
+/// Writes a file so that it is either as before or complete.
+pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let name = path.file_name().ok_or_else(|| io::Error::from(ErrorKind::InvalidInput))?;
+    let mut temporary = name.to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    let written = std::fs::write(&temporary, text).and_then(|()| {
+        if let Ok(old) = std::fs::metadata(path) {
+            std::fs::set_permissions(&temporary, old.permissions())?;
+        }
+        std::fs::rename(&temporary, path)
+    });
+    if written.is_err() {
+        // The first error is the one to report.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
