@@ -103,12 +103,18 @@ impl Input {
             let mut bytes = Vec::new();
             let read = io::stdin().lock().take(layout::MAX_FILE as u64 + 1).read_to_end(&mut bytes);
             read.map_err(|source| Failure::Read { path: "stdin".into(), source })?;
-            return Ok(self.policy("<stdin>".into(), "<stdin>".into(), &bytes, None));
+            return {
+                self.policy("<stdin>".into(), "<stdin>".into(), &bytes, None);
+                Ok(())
+            };
         }
         let kind = fs::metadata(path).map_err(|source| Failure::Read { path: path.into(), source })?;
         if kind.is_file() {
             let bytes = bytes(path)?;
-            return Ok(self.policy(within(path, base), path.display().to_string(), &bytes, Some(path)));
+            return {
+                self.policy(within(path, base), path.display().to_string(), &bytes, Some(path));
+                Ok(())
+            };
         }
         if !kind.is_dir() {
             return Err(Failure::Special { path: path.into() });
@@ -143,7 +149,7 @@ impl Input {
             Ok(text) => Some(self.sources.add(name, text)),
             Err(problem) => {
                 self.sources.add(name, "");
-                self.diagnostics.push(problem);
+                self.diagnostics.push(*problem);
                 None
             }
         }

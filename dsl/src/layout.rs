@@ -25,13 +25,22 @@ pub struct Comment {
     pub span: Span,
 }
 
+/// A declaration's part of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Its bytes.
+    pub range: Range<usize>,
+    /// How many closing braces it lacks.
+    pub missing: usize,
+}
+
 /// A file cut into declarations.
 #[derive(Debug, Default)]
 pub struct Layout {
     /// The text with comments, and newlines that end nothing, turned into blanks.
     pub text: String,
-    /// The byte range of each declaration in `text`.
-    pub declarations: Vec<Range<usize>>,
+    /// Each declaration in `text`.
+    pub declarations: Vec<Chunk>,
     /// All comments in order.
     pub comments: Vec<Comment>,
     /// What is wrong with the text as such.
@@ -44,17 +53,21 @@ pub struct Layout {
 ///
 /// # Errors
 /// A diagnostic when the file is over [`MAX_FILE`] bytes or is not UTF-8.
-pub fn decode(file: FileId, bytes: &[u8]) -> Result<String, Diagnostic> {
+pub fn decode(file: FileId, bytes: &[u8]) -> Result<String, Box<Diagnostic>> {
     if bytes.len() > MAX_FILE {
         let message = format!("the file has {} bytes, and 1 MiB is the limit", bytes.len());
-        return Err(Diagnostic::new(codes::FILE_TOO_LARGE, Span::new(file, 0, 0), message)
-            .help("split it: all files of a folder are one program"));
+        return Err(Box::new(
+            Diagnostic::new(codes::FILE_TOO_LARGE, Span::new(file, 0, 0), message)
+                .help("split it: all files of a folder are one program"),
+        ));
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()),
         Err(error) => {
             let message = format!("byte {} is not UTF-8", error.valid_up_to());
-            Err(Diagnostic::new(codes::NOT_UTF8, Span::new(file, 0, 0), message).help("save the file as UTF-8"))
+            Err(Box::new(
+                Diagnostic::new(codes::NOT_UTF8, Span::new(file, 0, 0), message).help("save the file as UTF-8"),
+            ))
         }
     }
 }
@@ -84,6 +97,7 @@ struct Scanner<'a> {
     resync: bool,
     open: Vec<Open>,
     too_deep: bool,
+    missing: usize,
     start: Option<usize>,
     last: Last,
     layout: Layout,
@@ -113,6 +127,7 @@ impl<'a> Scanner<'a> {
             resync,
             open: Vec::new(),
             too_deep: false,
+            missing: 0,
             start: None,
             last: Last::Other,
             layout: Layout::default(),
@@ -273,8 +288,12 @@ impl<'a> Scanner<'a> {
         let diagnostic = Diagnostic::new(codes::UNCLOSED, span, format!("this `{bracket}` is never closed"))
             .help(format!("put the closing `{close}` where the block ends"));
         self.report(span, diagnostic);
-        // Without its bracket the rest of the line can still be read.
-        self.blank(open.at..open.at + 1);
+        if open.bracket == b'{' {
+            self.missing += 1;
+        } else {
+            // Without its bracket the rest of the line can still be read.
+            self.blank(open.at..open.at + 1);
+        }
     }
 
     fn report(&mut self, span: Span, diagnostic: Diagnostic) {
@@ -345,8 +364,9 @@ impl<'a> Scanner<'a> {
         if let Some(start) = self.start.take()
             && !std::mem::take(&mut self.too_deep)
         {
-            self.layout.declarations.push(start..self.at);
+            self.layout.declarations.push(Chunk { range: start..self.at, missing: self.missing });
         }
+        self.missing = 0;
     }
 
     /// Reports brackets left open; says whether one of them was a brace.

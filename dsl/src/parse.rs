@@ -3,12 +3,13 @@
 use crate::clause::Clause;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::grammar::{Mesh, Rule};
-use crate::layout::{self, Layout};
+use crate::layout::{self, Chunk, Layout};
 use crate::recover;
 use crate::source::{FileId, Name, Span};
 use crate::syntax::{Body, Bundle, Declaration, Listen, Param, Policy, Route, Service};
 use crate::value::{Value, ValueKind};
 use pest::Parser;
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::sync::Once;
 
@@ -22,12 +23,17 @@ pub fn parse(file: FileId, text: &str) -> (Policy, Vec<Diagnostic>) {
     limit_calls();
     let Layout { text, declarations, mut diagnostics, reported, .. } = layout::layout(file, text);
     let mut policy = Policy { file, declarations: Vec::with_capacity(declarations.len()) };
-    for range in declarations {
-        let Some(chunk) = text.get(range.clone()) else { continue };
-        let mut cx = Builder { file, base: range.start, reported: &reported, diagnostics: &mut diagnostics };
-        policy.declarations.extend(cx.declaration(chunk));
+    for chunk in declarations {
+        let mut cx = Builder { file, base: chunk.range.start, reported: &reported, diagnostics: &mut diagnostics };
+        policy.declarations.extend(cx.declaration(&chunk_text(&text, &chunk)));
     }
     (policy, diagnostics)
+}
+
+/// A declaration's text, with the closing braces that it lacks.
+fn chunk_text<'t>(text: &'t str, chunk: &Chunk) -> Cow<'t, str> {
+    let own = text.get(chunk.range.clone()).unwrap_or("");
+    if chunk.missing == 0 { Cow::Borrowed(own) } else { Cow::Owned(format!("{own}{}", "}".repeat(chunk.missing))) }
 }
 
 /// What a file says, apart from blanks, line ends and comments: the grammar's pairs without places.
@@ -36,10 +42,11 @@ pub(crate) fn shape(file: FileId, text: &str) -> Vec<String> {
     limit_calls();
     let Layout { text, declarations, .. } = layout::layout(file, text);
     let mut shape = Vec::new();
-    for chunk in declarations.into_iter().filter_map(|range| text.get(range)) {
-        match Mesh::parse(Rule::one_declaration, chunk) {
+    for chunk in declarations {
+        let chunk = chunk_text(&text, &chunk);
+        match Mesh::parse(Rule::one_declaration, &chunk) {
             Ok(pairs) => pairs.for_each(|pair| pair_shape(pair, &mut shape)),
-            Err(_) => shape.push(chunk.to_owned()),
+            Err(_) => shape.push(chunk.into_owned()),
         }
     }
     shape
@@ -49,7 +56,7 @@ fn pair_shape(pair: Pair<'_>, shape: &mut Vec<String>) {
     let rule = pair.as_rule();
     let text = pair.as_str();
     let inner = pair.into_inner();
-    if inner.len() == 0 {
+    if inner.is_empty() {
         // Blanks count inside texts alone; elsewhere they stand between keywords.
         let exact = matches!(rule, Rule::quoted | Rule::raw);
         let text: String = text.chars().filter(|c| exact || !c.is_whitespace()).collect();

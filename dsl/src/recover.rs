@@ -188,6 +188,8 @@ fn pointed(text: &str, at: usize, reached: usize) -> (usize, &str) {
 fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize) {
     let Text { text, at, name, form } = part;
     let whole = text.trim_end();
+    // pest does not count a keyword that stands without what must follow it as progress.
+    let reached = reached.max(if text.starts_with(name) { name.len() } else { 0 });
     let quoted = if name.contains(' ') { name.to_owned() } else { format!("`{name}`") };
     if reached >= whole.len() {
         let place = Span::new(cx.file, at, at + whole.len());

@@ -73,7 +73,7 @@ pub(crate) fn plan(uses: &[Use<'_>], target: Target, diagnostics: &mut Vec<Diagn
     match limits.as_slice() {
         [] => Plan::default(),
         [only] if uses.iter().all(|u| u.limit.is_some()) && spread(only) => of_host(only.lower()),
-        _ if !limits.iter().any(|l| spread(l)) => each_its_route(&limits),
+        _ if !limits.iter().any(spread) => each_its_route(&limits),
         _ if target.has(&target::DISABLED_FILTER) => filter_for_each(&limits),
         _ => by_descriptor(&limits, uses, target, diagnostics),
     }

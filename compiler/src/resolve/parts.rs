@@ -96,17 +96,12 @@ impl Kind {
 }
 
 /// A setting that a body writes, takes away, or leaves alone.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Slot<'a, T> {
+    #[default]
     Unset,
     No(Span),
     Set(&'a T),
-}
-
-impl<T> Default for Slot<'_, T> {
-    fn default() -> Self {
-        Slot::Unset
-    }
 }
 
 /// An answer that the proxy gives itself.
@@ -243,7 +238,12 @@ impl<'a> Parts<'a> {
             "idle-timeout" => away(&mut self.idle_timeout, single.span, |c| c.span),
             "ratelimit" => away(&mut self.limit, single.span, |c| c.span),
             other => {
-                return cx.unknown_word(single.value.span, other, "something that can be taken away", names.into_iter());
+                return cx.unknown_word(
+                    single.value.span,
+                    other,
+                    "something that can be taken away",
+                    names.into_iter(),
+                );
             }
         };
         if let Some(before) = before {
