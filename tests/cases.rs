@@ -44,7 +44,8 @@ fn problems(folder: &Path) -> Vec<String> {
                 }
             }
             "?" => {
-                let said = found.map(|d| format!("{}\n{}", d.message, d.help.as_deref().unwrap_or(""))).unwrap_or_default();
+                let said =
+                    found.map(|d| format!("{}\n{}", d.message, d.help.as_deref().unwrap_or(""))).unwrap_or_default();
                 if !said.contains(rest) {
                     problems.push(format!("`{rest}` is not in: {said}"));
                 }
@@ -66,7 +67,9 @@ fn problems(folder: &Path) -> Vec<String> {
         }
     }
     let unexpected = left.into_iter().filter(|d| d.severity() != Severity::Note);
-    problems.extend(unexpected.map(|d| format!("unexpected: {} at `{}`: {}", d.code.0, underlined(d, &sources), d.message)));
+    problems.extend(
+        unexpected.map(|d| format!("unexpected: {} at `{}`: {}", d.code.0, underlined(d, &sources), d.message)),
+    );
     problems
 }
 

@@ -42,7 +42,8 @@ fn problems(pool: &DescriptorPool, name: &str, resource: &serde_json::Value) -> 
 fn without_empty_any(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::Object(fields) => {
-            let filter = fields.get("@type").is_some_and(|t| t == "type.googleapis.com/envoy.config.route.v3.FilterConfig");
+            let filter =
+                fields.get("@type").is_some_and(|t| t == "type.googleapis.com/envoy.config.route.v3.FilterConfig");
             if filter && fields.get("config").is_some_and(|c| c.as_object().is_some_and(serde_json::Map::is_empty)) {
                 fields.remove("config");
             }
@@ -72,7 +73,8 @@ fn deprecated(pool: &DescriptorPool, message: &DynamicMessage, found: &mut Vec<S
 }
 
 fn any(pool: &DescriptorPool, message: &DynamicMessage, found: &mut Vec<String>) {
-    let text = |name: &str| message.get_field_by_name(name).and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    let text =
+        |name: &str| message.get_field_by_name(name).and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
     let url = text("type_url");
     if url.is_empty() {
         return;

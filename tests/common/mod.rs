@@ -30,16 +30,31 @@ pub fn folders(path: &str) -> Vec<PathBuf> {
 impl Case {
     /// Reads a folder with the settings of an `expect.txt`.
     pub fn read(folder: &Path, expect: &str) -> Self {
-        let mut names: Vec<PathBuf> = fs::read_dir(folder).expect("the folder is there").map(|e| e.expect("it can be read").path()).collect();
+        let mut names: Vec<PathBuf> =
+            fs::read_dir(folder).expect("the folder is there").map(|e| e.expect("it can be read").path()).collect();
         names.sort();
         let policies = names.iter().filter(|p| p.extension().is_some_and(|e| e == "mesh")).map(|path| {
             let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
             (name, layout::decode(FileId(0), &fs::read(path).expect("it can be read")).expect("policies are text"))
         });
-        let setting = |key: &str| expect.lines().filter_map(move |l| l.strip_prefix(key)?.strip_prefix(' ').map(str::to_owned)).collect::<Vec<_>>();
+        let setting = |key: &str| {
+            expect
+                .lines()
+                .filter_map(move |l| l.strip_prefix(key)?.strip_prefix(' ').map(str::to_owned))
+                .collect::<Vec<_>>()
+        };
         let target = setting("target").first().map_or(Target::DEFAULT, |t| Target::parse(t).expect("a target"));
-        let params = setting("set").iter().map(|s| s.split_once('=').expect("NAME=VALUE")).map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-        Self { policies: policies.collect(), catalog: fs::read_to_string(folder.join("services.yaml")).ok(), target, params }
+        let params = setting("set")
+            .iter()
+            .map(|s| s.split_once('=').expect("NAME=VALUE"))
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .collect();
+        Self {
+            policies: policies.collect(),
+            catalog: fs::read_to_string(folder.join("services.yaml")).ok(),
+            target,
+            params,
+        }
     }
 
     /// The same program for another target.
