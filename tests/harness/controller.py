@@ -113,6 +113,7 @@ def _service_objects(case):
                 "ports": [
                     {"name": port["name"], "port": target.get(port["port"], port["port"]), "protocol": "TCP"}
                     for port in tcp
+                    if not target or port["port"] in target
                 ],
             }
 
