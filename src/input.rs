@@ -6,7 +6,7 @@ use meshc_dsl::diagnostic::{Diagnostic, codes};
 use meshc_dsl::{FileId, Sources, Span, layout};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The file that makes a folder a program.
 pub(crate) const CONFIG: &str = "meshc.toml";
@@ -75,9 +75,7 @@ impl Input {
         }
         let default = [input.root.clone().unwrap_or_else(|| PathBuf::from("."))];
         let paths = if paths.is_empty() { &default } else { paths };
-        let base = input.root.clone().unwrap_or_else(|| {
-            if start.is_dir() { start } else { start.parent().map(Path::to_owned).unwrap_or_default() }
-        });
+        let base = input.root.clone().unwrap_or_else(|| common_folder(paths));
         for path in paths {
             input.add(path, &base, select)?;
         }
@@ -228,12 +226,27 @@ fn nearest_config(start: &Path) -> Option<PathBuf> {
     }
 }
 
+/// The folder that all the paths are in: names within a program do not depend on their order.
+fn common_folder(paths: &[PathBuf]) -> PathBuf {
+    let folder = |path: &PathBuf| {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        if absolute.is_dir() { Some(absolute) } else { absolute.parent().map(Path::to_owned) }
+    };
+    let mut folders = paths.iter().filter(|p| p.as_os_str() != "-").filter_map(folder);
+    let first = folders.next().unwrap_or_default();
+    folders.fold(first, |common, folder| {
+        let shared = common.ancestors().find(|a| folder.starts_with(a)).map(Path::to_owned);
+        shared.unwrap_or_default()
+    })
+}
+
 /// The path of a file within the program, with `/` on every system.
 fn within(path: &Path, base: &Path) -> String {
     let absolute = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.to_owned());
     let (path, base) = (absolute(path), absolute(base));
-    let inside = path.strip_prefix(&base).unwrap_or_else(|_| path.file_name().map_or(path.as_path(), Path::new));
-    inside.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+    let inside = path.strip_prefix(&base).ok().or(path.file_name().map(Path::new)).unwrap_or(&path);
+    let parts = inside.components().filter(|c| matches!(c, Component::Normal(_)));
+    parts.map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// All wanted files under a folder in the order of their names, without hidden folders, snapshots,
@@ -247,8 +260,8 @@ fn walk(folder: &Path, programs: bool, found: &mut Vec<PathBuf>, wanted: &dyn Fn
         let name = name.to_string_lossy();
         let kind = entry.file_type().map_err(failed)?;
         if kind.is_dir() {
-            let other = programs && path.join(CONFIG).is_file();
-            if !name.starts_with('.') && !(programs && name == "snapshots") && !other {
+            let foreign = programs && (name == "snapshots" || path.join(CONFIG).is_file());
+            if !name.starts_with('.') && !foreign {
                 walk(&path, programs, found, wanted)?;
             }
         } else if wanted(&name) && path.is_file() {

@@ -7,7 +7,9 @@ use crate::render;
 use anstream::ColorChoice;
 use meshc_dsl::Diagnostic;
 use meshc_dsl::Sources;
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// The two streams of the command.
@@ -26,9 +28,10 @@ impl Terminal {
     }
 
     /// Writes the product. A reader that goes away early is no failure.
-    pub(crate) fn product(&self, bytes: &[u8]) -> Exit {
-        let mut out = io::stdout().lock();
-        match out.write_all(bytes).and_then(|()| out.flush()) {
+    pub(crate) fn product<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> Exit {
+        // Not by `Stdout`, which would look for line ends in all of it.
+        let written = standard_output().and_then(|mut out| parts.into_iter().try_for_each(|part| out.write_all(part)));
+        match written {
             Ok(()) => Exit::Done,
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Done,
             Err(error) => self.fail(&format!("cannot write to stdout: {error}")),
@@ -65,13 +68,18 @@ impl Terminal {
     }
 }
 
+/// Standard output without a buffer.
+fn standard_output() -> io::Result<File> {
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
 /// Writes a file so that it is either as before or complete.
-pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_whole(path: &Path, parts: &[String]) -> io::Result<()> {
     let name = path.file_name().ok_or_else(|| io::Error::from(ErrorKind::InvalidInput))?;
     let mut temporary = name.to_owned();
     temporary.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(temporary);
-    let written = std::fs::write(&temporary, text).and_then(|()| {
+    let written = write_parts(&temporary, parts).and_then(|()| {
         if let Ok(old) = std::fs::metadata(path) {
             std::fs::set_permissions(&temporary, old.permissions())?;
         }
@@ -82,4 +90,10 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
         let _ = std::fs::remove_file(&temporary);
     }
     written
+}
+
+fn write_parts(path: &Path, parts: &[String]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    parts.iter().try_for_each(|part| file.write_all(part.as_bytes()))?;
+    file.sync_all()
 }

@@ -10,6 +10,14 @@
 //! - `= POINTER VALUE`: what stands at a JSON pointer into the list of objects;
 //! - `- POINTER`: nothing stands there.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "a test that fails panics, and says why"
+)]
+
 mod common;
 
 use common::{Case, compile_case, folders};

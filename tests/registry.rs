@@ -2,6 +2,14 @@
 //! protobuf registry, as that release's agent would: an unknown field or type there drops a
 //! resource in silence. Fields that the release's API calls deprecated may not be used.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "a test that fails panics, and says why"
+)]
+
 mod common;
 
 use common::{Case, compile_case, folders};

@@ -1,6 +1,7 @@
 //! Manifests as text: YAML documents, or JSON.
 
 use crate::kubernetes::{Manifest, Object};
+use meshc_dsl::parallel::map_parts;
 use serde::Serialize;
 use std::fmt;
 
@@ -15,21 +16,33 @@ pub enum EmitError {
     Json(#[from] serde_json::Error),
 }
 
-/// Writes a manifest as a stream of YAML documents. Text that a YAML 1.1 reader would take for
-/// something else is quoted.
+/// How many objects make a thread worth its start.
+const LEAST: usize = 16;
+
+/// A manifest as a stream of YAML documents, in parts to be written one after the other. Text that a
+/// YAML 1.1 reader would take for something else is quoted.
 ///
 /// # Errors
-/// When the writer or the YAML library fails.
-pub fn yaml(manifest: &Manifest, out: &mut impl fmt::Write) -> Result<(), EmitError> {
-    let failed = |e: fmt::Error| EmitError::Yaml(e.to_string());
-    for (at, object) in manifest.objects.iter().enumerate() {
-        if at > 0 {
-            out.write_str("---\n").map_err(failed)?;
+/// When the YAML library refuses a value.
+pub fn yaml(manifest: &Manifest) -> Result<Vec<String>, EmitError> {
+    let parts = map_parts(&manifest.objects, LEAST, |part| {
+        let mut text = String::new();
+        for object in part {
+            text.push_str("---\n");
+            object_yaml(object, &mut text)?;
+            // The library ends the last line of most values, but not of all.
+            if !text.ends_with('\n') {
+                text.push('\n');
+            }
         }
-        object_yaml(object, out)?;
-        out.write_char('\n').map_err(failed)?;
+        Ok(text)
+    });
+    let mut parts: Vec<String> = parts.into_iter().collect::<Result<_, EmitError>>()?;
+    // Between documents, not in front of them.
+    if let Some(first) = parts.first_mut() {
+        first.drain(.."---\n".len().min(first.len()));
     }
-    Ok(())
+    Ok(parts)
 }
 
 /// Writes one object as YAML.

@@ -22,7 +22,7 @@ pub use kubernetes::Manifest;
 pub use target::Target;
 
 use meshc_dsl::diagnostic::{any_error, codes, sort};
-use meshc_dsl::{Diagnostic, Sources, parse};
+use meshc_dsl::{Diagnostic, Severity, Sources, parse};
 
 /// What a program is compiled with.
 #[derive(Debug, Clone)]
@@ -64,6 +64,10 @@ pub fn compile(sources: &Sources, policies: &[meshc_dsl::FileId], catalog: &Cata
     let (program, mut problems) = resolve::resolve(&trees, &settings);
     diagnostics.append(&mut problems);
     let manifest = if any_error(&diagnostics) { None } else { finish(&program, options.target, &mut diagnostics) };
+    if manifest.is_none() {
+        // Facts about a program that is not compiled only hide what is wrong with it.
+        diagnostics.retain(|d| d.severity() != Severity::Note);
+    }
     sort(&mut diagnostics);
     Compiled { manifest, diagnostics }
 }

@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod format;
 mod grammar;
 pub mod layout;
+pub mod parallel;
 pub mod parse;
 mod recover;
 pub mod source;

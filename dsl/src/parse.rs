@@ -4,6 +4,7 @@ use crate::clause::Clause;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::grammar::{Mesh, Rule};
 use crate::layout::{self, Chunk, Layout};
+use crate::parallel::map_parts;
 use crate::recover;
 use crate::source::{FileId, Name, Span};
 use crate::syntax::{Body, Bundle, Declaration, Listen, Param, Policy, Route, Service};
@@ -17,15 +18,25 @@ pub(crate) type Pair<'i> = pest::iterators::Pair<'i, Rule>;
 
 /// More parsing steps than any text of [`layout::MAX_FILE`] takes: some 30 a byte were measured.
 const CALL_LIMIT: usize = 96 * layout::MAX_FILE;
+/// How many declarations make a thread worth its start.
+const LEAST: usize = 64;
 
 /// Parses one file.
 pub fn parse(file: FileId, text: &str) -> (Policy, Vec<Diagnostic>) {
     limit_calls();
     let Layout { text, declarations, mut diagnostics, reported, .. } = layout::layout(file, text);
     let mut policy = Policy { file, declarations: Vec::with_capacity(declarations.len()) };
-    for chunk in declarations {
-        let mut cx = Builder { file, base: chunk.range.start, reported: &reported, diagnostics: &mut diagnostics };
-        policy.declarations.extend(cx.declaration(&chunk_text(&text, &chunk)));
+    let parts = map_parts(&declarations, LEAST, |part| {
+        let (mut read, mut problems) = (Vec::with_capacity(part.len()), Vec::new());
+        for chunk in part {
+            let mut cx = Builder { file, base: chunk.range.start, reported: &reported, diagnostics: &mut problems };
+            read.extend(cx.declaration(&chunk_text(&text, chunk)));
+        }
+        (read, problems)
+    });
+    for (mut read, mut problems) in parts {
+        policy.declarations.append(&mut read);
+        diagnostics.append(&mut problems);
     }
     (policy, diagnostics)
 }

@@ -64,7 +64,7 @@ fn write(manifest: &Manifest, args: &Compile, terminal: &Terminal) -> Exit {
         Err(error) => return terminal.fail(&error.to_string()),
     };
     match &args.out {
-        None => terminal.product(text.as_bytes()),
+        None => terminal.product(text.iter().map(String::as_bytes)),
         Some(path) => match output::write_whole(path, &text) {
             Ok(()) => Exit::Done,
             Err(error) => terminal.fail(&format!("cannot write {}: {error}", path.display())),
@@ -72,14 +72,10 @@ fn write(manifest: &Manifest, args: &Compile, terminal: &Terminal) -> Exit {
     }
 }
 
-fn render(manifest: &Manifest, format: Format) -> Result<String, emit::EmitError> {
+fn render(manifest: &Manifest, format: Format) -> Result<Vec<String>, emit::EmitError> {
     match format {
-        Format::Json => emit::json(manifest),
-        Format::Yaml => {
-            let mut text = String::new();
-            emit::yaml(manifest, &mut text)?;
-            Ok(text)
-        }
+        Format::Json => emit::json(manifest).map(|text| vec![text]),
+        Format::Yaml => emit::yaml(manifest),
     }
 }
 

@@ -26,8 +26,8 @@ pub(crate) fn run(args: &Fmt, terminal: &Terminal) -> Exit {
         };
         let changed = formatted != source.text;
         let outcome = match path {
-            None if !args.check => terminal.product(formatted.as_bytes()),
-            Some(path) if changed && !args.check => match output::write_whole(path, &formatted) {
+            None if !args.check => terminal.product([formatted.as_bytes()]),
+            Some(path) if changed && !args.check => match output::write_whole(path, std::slice::from_ref(&formatted)) {
                 Ok(()) => Exit::Done,
                 Err(error) => terminal.fail(&format!("cannot write {}: {error}", path.display())),
             },

@@ -17,7 +17,7 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "meshc", &mut script);
-            terminal.product(&script)
+            terminal.product([script.as_slice()])
         }
     }
 }

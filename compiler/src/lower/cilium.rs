@@ -12,16 +12,26 @@ use crate::kubernetes::{
 use crate::name::{self, ServiceName};
 use crate::target::{self, Target};
 use meshc_dsl::Diagnostic;
+use meshc_dsl::parallel::map_parts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+
+/// How many objects make a thread worth its start.
+const LEAST: usize = 32;
 
 /// All objects of a program: Services first, then what refers to them.
 pub(crate) fn objects(program: &Program, target: Target, diagnostics: &mut Vec<Diagnostic>) -> Vec<Object> {
     let mut objects: Vec<Object> =
         program.services.iter().map(|s| Object::Service(Box::new(version_service(s)))).collect();
     let mut configs: Vec<EnvoyConfig> = Vec::new();
-    for group in groups(&program.routes) {
-        configs.extend(steering(&group, target, diagnostics));
+    let parts = map_parts(&groups(&program.routes), LEAST, |part| {
+        let mut problems = Vec::new();
+        let configs: Vec<_> = part.iter().filter_map(|group| steering(group, target, &mut problems)).collect();
+        (configs, problems)
+    });
+    for (mut lowered, mut problems) in parts {
+        configs.append(&mut lowered);
+        diagnostics.append(&mut problems);
     }
     for listen in &program.listens {
         configs.push(listening(listen, target, diagnostics));

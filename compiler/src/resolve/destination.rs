@@ -61,7 +61,7 @@ impl Upstreams<'_> {
     pub(crate) fn routed(&mut self, service: &ServicePort, cx: &Cx<'_>) -> Vec<Share> {
         let addresses = cx.env.services.get(&service.service).map(|i| i.endpoints.clone()).unwrap_or_default();
         let endpoint = Endpoint::Service { service: service.clone(), addresses };
-        let upstream = self.index(endpoint, &[service.service.clone()], cx);
+        let upstream = self.index(endpoint, std::slice::from_ref(&service.service), cx);
         split::whole(upstream)
     }
 

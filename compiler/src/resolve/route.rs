@@ -16,21 +16,29 @@ use crate::ir::{Action, Endpoint, Forward, Listen, Route, Rule, Scope, Share, St
 use crate::name::{self, ServiceName, ServicePort};
 use crate::target::{self, Target};
 use meshc_dsl::diagnostic::codes;
+use meshc_dsl::parallel::map_parts;
 use meshc_dsl::source::Name;
 use meshc_dsl::syntax;
 use meshc_dsl::value;
 use meshc_dsl::{Diagnostic, Span};
+
+/// How many routes make a thread worth its start.
+const LEAST: usize = 64;
 
 pub(crate) fn resolve_all<'a>(
     declarations: &Declarations<'a>,
     env: &Env<'a>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> (Vec<Route>, Vec<Listen>) {
-    let mut routes = Vec::with_capacity(declarations.routes.len());
-    for placed in &declarations.routes {
+    let parts = map_parts(&declarations.routes, LEAST, |part| {
         let mut cx = Cx::new(env);
-        routes.extend(route(placed, &mut cx));
-        diagnostics.append(&mut cx.diagnostics);
+        let routes: Vec<Route> = part.iter().filter_map(|placed| route(placed, &mut cx)).collect();
+        (routes, cx.diagnostics)
+    });
+    let mut routes = Vec::with_capacity(declarations.routes.len());
+    for (mut resolved, mut problems) in parts {
+        routes.append(&mut resolved);
+        diagnostics.append(&mut problems);
     }
     let mut listens = Vec::with_capacity(declarations.listens.len());
     for placed in &declarations.listens {

@@ -70,7 +70,12 @@ fn addresses_free(program: &Program, diagnostics: &mut Vec<Diagnostic>) {
     let mut taken: BTreeMap<SocketAddr, Span> = BTreeMap::new();
     let mut names: BTreeMap<(&str, &str), Span> = BTreeMap::new();
     for listen in &program.listens {
-        if let Some(first) = taken.insert(listen.address, listen.span) {
+        let address = match listen.address.ip() {
+            // `[::]` takes the connections of `0.0.0.0` too.
+            ip if ip.is_unspecified() => SocketAddr::from(([0; 16], listen.address.port())),
+            _ => listen.address,
+        };
+        if let Some(first) = taken.insert(address, listen.span) {
             let message = format!("two listeners are on {}", listen.address);
             diagnostics.push(
                 Diagnostic::new(codes::ADDRESS_TAKEN, listen.span, message)
@@ -78,7 +83,9 @@ fn addresses_free(program: &Program, diagnostics: &mut Vec<Diagnostic>) {
                     .help("give each an address and port of its own"),
             );
         }
-        if let Some(first) = names.insert((&listen.namespace, &listen.name), listen.span) {
+        // An object of the whole cluster has its name for itself in all namespaces.
+        let namespace = if listen.scope == Scope::Cluster { "" } else { listen.namespace.as_str() };
+        if let Some(first) = names.insert((namespace, &listen.name), listen.span) {
             let message = format!("two listeners are called `{}`", listen.name);
             diagnostics.push(
                 Diagnostic::new(codes::DUPLICATE, listen.span, message)

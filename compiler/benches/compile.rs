@@ -1,0 +1,70 @@
+//! Text → typed resources in memory, on programs from generators whose sizes are stated.
+//!
+//! `cargo bench -p meshc-compiler` prints the times; `docs/performance.md` has figures and what they
+//! are held against.
+
+mod programs;
+
+use divan::Bencher;
+use meshc_compiler::{Catalog, Compiled, Options, Target, compile};
+use meshc_dsl::{FileId, Sources};
+
+fn main() {
+    divan::main();
+}
+
+struct Program {
+    sources: Sources,
+    files: Vec<FileId>,
+}
+
+impl Program {
+    fn new(texts: Vec<String>) -> Self {
+        let mut sources = Sources::default();
+        let files = texts.into_iter().enumerate().map(|(at, text)| sources.add(format!("f{at}.mesh"), text)).collect();
+        Self { sources, files }
+    }
+
+    fn compile(&self) -> Compiled {
+        let options = Options { target: Target::DEFAULT, namespace: "default".into(), params: Vec::new() };
+        compile(&self.sources, &self.files, &Catalog::default(), &options)
+    }
+}
+
+fn bench(bencher: Bencher<'_, '_>, texts: Vec<String>) {
+    let program = Program::new(texts);
+    assert!(program.compile().manifest.is_some(), "the program compiles");
+    bencher.bench_local(|| program.compile());
+}
+
+#[divan::bench]
+fn large_in_short_form(bencher: Bencher<'_, '_>) {
+    bench(bencher, vec![programs::large_short()]);
+}
+
+#[divan::bench]
+fn large_with_all_options(bencher: Bencher<'_, '_>) {
+    bench(bencher, vec![programs::large_full()]);
+}
+
+#[divan::bench]
+fn thousand_services_of_two_rules(bencher: Bencher<'_, '_>) {
+    bench(bencher, vec![programs::services(1000, 2)]);
+}
+
+#[divan::bench(args = [100, 1_000, 10_000, 100_000], sample_count = 10)]
+fn rules_over_many_files(bencher: Bencher<'_, '_>, rules: usize) {
+    bench(bencher, programs::files(rules));
+}
+
+#[divan::bench]
+fn parse_large_in_short_form(bencher: Bencher<'_, '_>) {
+    let text = programs::large_short();
+    bencher.bench_local(|| meshc_dsl::parse::parse(FileId(0), &text));
+}
+
+#[divan::bench]
+fn parse_large_with_all_options(bencher: Bencher<'_, '_>) {
+    let text = programs::large_full();
+    bencher.bench_local(|| meshc_dsl::parse::parse(FileId(0), &text));
+}
