@@ -77,7 +77,7 @@ fn finish(program: &ir::Program, target: Target, diagnostics: &mut Vec<Diagnosti
     let (manifest, mut problems) = lower::lower(program, target);
     diagnostics.append(&mut problems);
     diagnostics.extend(manifest.objects.iter().filter_map(check::size));
-    for problem in check::closure(&manifest) {
+    for problem in check::closure(&manifest).into_iter().chain(check::extensions(&manifest, target)) {
         let help = "this is a bug of meshc; please report it with the policy";
         diagnostics.push(
             Diagnostic::global(codes::INTERNAL, format!("the compiler wrote something inconsistent: {problem}"))

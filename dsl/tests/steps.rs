@@ -5,6 +5,9 @@ use meshc_dsl::diagnostic::codes;
 use meshc_dsl::{FileId, parse};
 use std::num::NonZeroUsize;
 
+/// A name, texts by size, and the size that is tried.
+type Maker<'a> = (&'a str, &'a dyn Fn(usize) -> String, usize);
+
 /// Whether a text is parsed in so many steps.
 fn parsed_within(text: &str, steps: usize) -> bool {
     pest::set_call_limit(NonZeroUsize::new(steps));
@@ -24,7 +27,7 @@ fn steps_grow_in_proportion_to_the_text() {
     let broken = |n: usize| format!("route a:80 {{ when {}pth {{ to b }} }}", "(".repeat(n));
     let junk = |n: usize| format!("route a:80 {{ {} }}", "foo { bar ( baz ) } ;".repeat(n));
     let whens = |n: usize| format!("route a:80 {{ {} {} }}", "when x { ".repeat(n), "}".repeat(n));
-    let makers: [(&str, &dyn Fn(usize) -> String, usize); 8] = [
+    let makers: [Maker<'_>; 8] = [
         ("nested", &nested, 62),
         ("negated", &negated, 10_000),
         ("chain", &chain, 10_000),

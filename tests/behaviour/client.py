@@ -5,6 +5,7 @@ import json
 import math
 import socket
 import threading
+import time
 
 import h2.config
 import h2.connection
@@ -86,6 +87,14 @@ def at_once(port, count, path="/"):
     for thread in threads:
         thread.start()
     return answers, threads
+
+
+def wait_until(holds, seconds=20):
+    """Waits for something that takes milliseconds; whether it came."""
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return holds()
 
 
 def raw(port, data, until=b""):

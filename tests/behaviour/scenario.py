@@ -35,14 +35,18 @@ class Scenario:
         self.backends = backends
         self.ways = ways
 
-    def compile(self, meshc, target):
-        """The compiled objects."""
+    def compile(self, meshc, target, servers):
+        """The compiled objects. A policy may name the backends' addresses: `{a:80/0}`."""
         if self.example:
             command = [meshc, "compile", str(corpus.ROOT / "examples" / self.example), "--target", target]
             return _objects(subprocess.run(command, capture_output=True, text=True, timeout=60))
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder, "policy.mesh")
-            path.write_text(self.policy)
+            text = self.policy
+            for service, backends in servers.items():
+                for index, server in enumerate(backends):
+                    text = text.replace(f"{{{service}/{index}}}", f"127.0.0.1:{server.port}")
+            path.write_text(text)
             command = [meshc, "compile", str(path), "--target", target]
             return _objects(subprocess.run(command, capture_output=True, text=True, timeout=60))
 
@@ -60,10 +64,10 @@ class Run:
         self.scenario = of
         self.target = target
         self.name = f"{of.name} ({target})"
-        self.manifest = of.compile(meshc, target)
         self.servers = {}
         for service, factories in of.backends.items():
             self.servers[service] = [factory(f"{service.split(':')[0]}-{i}") for i, factory in enumerate(factories)]
+        self.manifest = of.compile(meshc, target, self.servers)
         self.ports = {}
         self.proxy = None
 

@@ -1,5 +1,8 @@
 """Where traffic goes, and how much of it: splits, limits, breakers, the examples of the scenarios."""
 
+import json
+import threading
+
 from behaviour import client
 from behaviour.backend import Reply
 from behaviour.scenario import behaving, plain, scenario
@@ -106,17 +109,12 @@ def ratelimit_in_shadow(run):
 
 @scenario(example="04-circuit-breaker", backends={"echo-service-1:8080": [plain]})
 def circuit_breaker(run):
-    import threading
-
     release = threading.Event()
     (server,) = run.servers["echo-service-1:8080"]
     server.behave = lambda request: Reply(hold=release)
     answers, threads = client.at_once(run.port(), 8)
     # The two that may be under way are held; the refusals come at once.
-    for _ in range(200):
-        if sum(answer is not None for answer in answers) == 6:
-            break
-        threads[0].join(0.05)
+    client.wait_until(lambda: sum(answer is not None for answer in answers) == 6)
     refused = [answer for answer in answers if answer]
     release.set()
     for thread in threads:
@@ -126,16 +124,39 @@ def circuit_breaker(run):
     assert sorted(answer.status for answer in answers) == [200] * 2 + [503] * 6
 
 
+@scenario("service b:80\nroute a:80, c:80 { to b; circuit-breaker max-requests 1 max-pending 1 }", backends={"b:80": [plain]})
+def circuit_breaker_of_each_service(run):
+    release = threading.Event()
+    (server,) = run.servers["b:80"]
+    server.behave = lambda request: Reply(hold=release)
+    held, threads = client.at_once(run.port("a:80"), 1)
+    assert client.wait_until(lambda: len(server.requests) == 1)
+    # The one that `a` may have is held; `c` has a limit of its own.
+    assert run.get(service="a:80").status == 503
+    others, more = client.at_once(run.port("c:80"), 1)
+    assert client.wait_until(lambda: len(server.requests) == 2)
+    release.set()
+    for thread in threads + more:
+        thread.join(20)
+    assert [answer.status for answer in held + others] == [200, 200]
+
+
+@scenario("route a:80 ratelimit 1/m", backends={"a:80": [behaving(lambda r: Reply(), http2=True)]})
+def ratelimit_of_a_grpc_caller(run):
+    grpc = [("content-type", "application/grpc"), ("te", "trailers")]
+    assert client.http2(run.port(), "/shop.Cart/Add", grpc).status == 200
+    refused = client.http2(run.port(), "/shop.Cart/Add", grpc)
+    assert (refused.status, refused.get("grpc-status")) == (200, ["14"])
+
+
 @scenario(example="05-load-balance", backends={"helloworld:5000": [plain, plain]})
 def load_balance(run):
     assert {run.get().backend for _ in range(10)} == {"helloworld-0", "helloworld-1"}
 
 
-@scenario(example="06-static-weights", ways=("cilium-1.20",))
+@scenario("route s:80 80% address {a:80/0}, 20% address {b:80/0}", backends={"a:80": [plain], "b:80": [plain]})
 def static_weights(run):
-    # The addresses are none of ours; what counts is how the split is written.
-    names = [item["name"] for item in run.manifest[0]["spec"]["resources"] if "Cluster" in item["@type"]]
-    assert [name.rsplit("/", 1)[1] for name in names] == ["10.0.0.238:5000", "10.0.0.55:5000"]
+    split_holds(run, 0.8, "a")
 
 
 @scenario(example="09-header-canary", backends={
@@ -172,8 +193,6 @@ def metrics(run):
 
 @scenario(example="10-access-log", backends={"helloworld:5000": [plain]})
 def access_log(run):
-    import json
-
     run.get("/a?b=1", [("user-agent", "test")])
     run.get("/c", method="POST")
     lines = [json.loads(line) for line in run.proxy.log(2)]

@@ -42,6 +42,23 @@ def no_retry_on_a_rule(run):
     assert run.get("/x").status == 503
 
 
+@scenario("route a:80 {\n retry 5 on 5xx per-try 200ms\n timeout 700ms\n}", backends={"a:80": [behaving(lambda r: Reply(delay=3))]})
+def timeout_of_all_tries(run):
+    start = time.monotonic()
+    assert run.get().status == 504
+    # Six tries of 0.2 s would take 1.2 s and their pauses; the limit of all is 0.7 s.
+    assert time.monotonic() - start < 1.1
+    assert 2 <= len(run.servers["a:80"][0].requests) <= 4
+
+
+@scenario("service a:80\nservice b:80\nroute s:80 {\n 50% a, 50% b\n retry 3 on 5xx\n}", backends={"a:80": [behaving(lambda r: Reply(500))], "b:80": [plain]})
+def retries_stay_on_their_side(run):
+    statuses = [run.get().status for _ in range(100)]
+    failed = statuses.count(500)
+    assert len(run.servers["a:80"][0].requests) == 4 * failed
+    assert len(run.servers["b:80"][0].requests) == 100 - failed > 0
+
+
 @scenario("route a:80 timeout 300ms", backends={"a:80": [behaving(lambda r: Reply(delay=3))]})
 def timeout(run):
     assert run.get().status == 504

@@ -1,0 +1,53 @@
+//! Every extension in a manifest is one that the target's Envoy is built with: a failure here is a
+//! bug of the compiler, which should have refused the clause.
+
+use crate::envoy::{
+    AccessLogConfig, Cluster, DiscoveryType, HttpFilterConfig, LbPolicy, Listener, NetworkFilter, Resource,
+};
+use crate::kubernetes::{Manifest, Object};
+use crate::target::Target;
+use std::collections::BTreeSet;
+
+/// Describes every extension that the target's Envoy lacks.
+pub fn extensions(manifest: &Manifest, target: Target) -> Vec<String> {
+    let mut used = BTreeSet::new();
+    for object in &manifest.objects {
+        let Object::EnvoyConfig(config) = object else { continue };
+        for resource in &config.spec.resources {
+            match resource {
+                Resource::Listener(listener) => of_listener(listener, &mut used),
+                Resource::Cluster(cluster) => of_cluster(cluster, &mut used),
+                Resource::RouteConfiguration(_) => {}
+            }
+        }
+    }
+    let missing = used.into_iter().filter(|name| !target.has_extension(name));
+    missing.map(|name| format!("{target} has no extension `{name}`")).collect()
+}
+
+fn of_listener(listener: &Listener, used: &mut BTreeSet<&'static str>) {
+    for filter in listener.filter_chains.iter().flat_map(|chain| &chain.filters) {
+        let NetworkFilter::Http(manager) = &filter.typed_config;
+        used.insert("envoy.filters.network.http_connection_manager");
+        used.extend(manager.http_filters.iter().map(|filter| match filter.typed_config {
+            HttpFilterConfig::LocalRateLimit(_) => "envoy.filters.http.local_ratelimit",
+            HttpFilterConfig::Router(_) => "envoy.filters.http.router",
+        }));
+        used.extend(manager.access_log.iter().map(|log| match log.typed_config {
+            AccessLogConfig::Stdout { .. } => "envoy.access_loggers.stdout",
+        }));
+    }
+}
+
+fn of_cluster(cluster: &Cluster, used: &mut BTreeSet<&'static str>) {
+    used.insert(match cluster.discovery {
+        DiscoveryType::Static => "envoy.clusters.static",
+        DiscoveryType::StrictDns => "envoy.clusters.strict_dns",
+        DiscoveryType::Eds => "envoy.clusters.eds",
+    });
+    used.insert(match cluster.lb_policy {
+        LbPolicy::RoundRobin => "envoy.load_balancing_policies.round_robin",
+        LbPolicy::LeastRequest => "envoy.load_balancing_policies.least_request",
+        LbPolicy::Random => "envoy.load_balancing_policies.random",
+    });
+}
