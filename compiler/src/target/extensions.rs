@@ -1,0 +1,46 @@
+//! Which Envoy extensions a target's proxy is built with, from `extensions.txt`.
+
+use super::Target;
+
+const TABLE: &str = include_str!("extensions.txt");
+
+impl Target {
+    /// Whether the target's Envoy has an extension, by its name. A stock Envoy has all that the
+    /// compiler emits.
+    pub fn has_extension(self, name: &str) -> bool {
+        let Target::Cilium { minor, .. } = self else { return true };
+        let line = TABLE.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.is_some_and(|releases| releases.split(',').any(|range| within(range, minor)))
+    }
+}
+
+/// Whether a release is in `16` or `14-20`.
+fn within(range: &str, minor: u8) -> bool {
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let number = |text: &str| text.parse::<u8>().ok();
+    matches!((number(first), number(last)), (Some(first), Some(last)) if (first..=last).contains(&minor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_come_and_go_with_releases() {
+        let at = |minor| Target::Cilium { minor, patch: 0 };
+        assert!(at(14).has_extension("envoy.filters.http.local_ratelimit"));
+        assert!(!at(14).has_extension("envoy.access_loggers.stdout"));
+        assert!(at(15).has_extension("envoy.access_loggers.stdout"));
+        assert!(at(20).has_extension("envoy.filters.http.cors") && !at(19).has_extension("envoy.filters.http.cors"));
+        assert!(!at(20).has_extension("envoy.filters.http.lua"));
+        assert!(!at(20).has_extension("envoy.filters.http"));
+    }
+
+    #[test]
+    fn the_table_reads_as_a_whole() {
+        for line in TABLE.lines().filter(|l| !l.starts_with('#')) {
+            let (name, _) = line.split_once(' ').unwrap();
+            assert!((14..=20).any(|minor| Target::Cilium { minor, patch: 0 }.has_extension(name)), "{line}");
+        }
+    }
+}
