@@ -13,10 +13,12 @@ pub mod layout;
 pub mod parallel;
 pub mod parse;
 mod recover;
+mod slip;
 pub mod source;
 pub mod suggest;
 pub mod syntax;
 pub mod value;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use slip::smart_quoted;
 pub use source::{FileId, SourceFile, Sources, Span};

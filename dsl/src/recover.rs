@@ -5,6 +5,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::grammar::{Mesh, Rule};
 use crate::layout::DECLARATIONS;
 use crate::parse::Builder;
+use crate::slip;
 use crate::source::Span;
 use crate::suggest::nearest;
 use pest::Parser;
@@ -34,22 +35,22 @@ fn first_word(text: &str) -> &str {
     text.get(..end).unwrap_or(text)
 }
 
-/// The run of text from `at` to the next blank or separator, at least one character.
+/// The text in quotes, or the run of text to the next blank, separator or quote, that stands at
+/// `at`; at least one character.
 fn piece(text: &str, at: usize) -> &str {
     let rest = text.get(at..).unwrap_or("");
-    let quoted = rest.starts_with(['"', '`']);
-    let stop = |c: char| c.is_whitespace() || matches!(c, ';' | '{' | '}' | ',');
-    let end = match rest.char_indices().nth(1) {
-        None => rest.len(),
-        Some((second, _)) if quoted => {
-            let quote = rest.chars().next().unwrap_or('"');
-            rest.get(second..).and_then(|t| t.find(quote)).map_or(rest.len(), |i| second + i + 1)
-        }
-        Some(_) => {
-            rest.find(stop).filter(|i| *i > 0).or_else(|| rest.chars().next().map(char::len_utf8)).unwrap_or(rest.len())
-        }
+    let Some(first) = rest.chars().next() else { return rest };
+    let others = rest.get(first.len_utf8()..).unwrap_or("");
+    let length = match first {
+        '"' | '`' => others.find(first).map_or(others.len(), |i| i + 1),
+        first if separates(first) => 0,
+        _ => others.find(|c: char| c.is_whitespace() || separates(c)).unwrap_or(others.len()),
     };
-    rest.get(..end).unwrap_or(rest)
+    rest.get(..first.len_utf8() + length).unwrap_or(rest)
+}
+
+fn separates(c: char) -> bool {
+    matches!(c, ';' | '{' | '}' | '(' | ')' | ',' | '"' | '`')
 }
 
 /// A declaration that does not parse at all: an unknown first word, or a bad head.
@@ -118,6 +119,8 @@ pub(crate) fn clause(cx: &mut Builder<'_>, text: &str, at: usize) {
     let name = if by_number { "a split" } else { word };
     let form = format!("the form is `{}`", keyword.form);
     let reached = match Mesh::parse(keyword.rule, text) {
+        // `90/10` could be a share whose unit is wrong, but what follows it shows that it is not.
+        _ if slip::is_ratio(piece(text, 0)) => 0,
         Err(error) => reached(&error),
         Ok(pairs) => pairs.as_str().trim_end().len(),
     };
@@ -150,12 +153,18 @@ pub(crate) fn condition(cx: &mut Builder<'_>, text: &str, at: usize, keyword: Sp
         Err(error) => reached(&error),
         Ok(pairs) => pairs.as_str().trim_end().len(),
     };
-    let (at, shown) = pointed(trimmed, at, reached);
-    let place = Span::new(cx.file, at, at + shown.len());
+    let (start, shown) = pointed(trimmed, reached);
+    let place = Span::new(cx.file, at + start, at + start + shown.len());
     let bare = shown.starts_with(|c: char| c.is_ascii_alphanumeric());
     let subject = ["path", "header", "method"];
-    let message = format!("`{shown}` does not fit here in a condition");
-    let mut diagnostic = Diagnostic::new(codes::BAD_CONDITION, place, message).help(FORM);
+    let last = trimmed.len() == start + shown.len();
+    let message = if last && matches!(shown, "and" | "or" | "not" | ",") {
+        format!("nothing follows the `{shown}`")
+    } else {
+        format!("`{shown}` does not fit here in a condition")
+    };
+    let hint = slip::hint(trimmed, start, shown).unwrap_or(FORM);
+    let mut diagnostic = Diagnostic::new(codes::BAD_CONDITION, place, message).help(hint);
     if bare && let Some(near) = nearest(shown, subject).filter(|near| *near != shown) {
         diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(place, near);
     }
@@ -170,19 +179,22 @@ struct Text<'a> {
 }
 
 /// The piece at the furthest place reached, or, at the end of the text, the last piece before it.
-fn pointed(text: &str, at: usize, reached: usize) -> (usize, &str) {
+fn pointed(text: &str, reached: usize) -> (usize, &str) {
     let rest = text.get(reached..).unwrap_or("");
     let skipped = rest.len() - rest.trim_start().len();
     // A furthest place inside a word means that the word as a whole does not fit.
     let before = text.get(..reached).unwrap_or("");
-    let glued = rest.starts_with(|c: char| !c.is_whitespace() && !matches!(c, ';' | ',' | '{' | '}' | '"' | '`'));
-    let back = if glued {
-        before.len() - before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "-_%:./$".contains(c)).len()
-    } else {
-        0
-    };
+    let glued = rest.starts_with(|c: char| !c.is_whitespace() && !separates(c));
+    let inside = |c: char| c.is_ascii_alphanumeric() || "-_%:./$=!".contains(c);
+    let back = if glued { before.len() - before.trim_end_matches(inside).len() } else { 0 };
     let start = (reached + skipped).saturating_sub(back);
-    (at + start, piece(text, start))
+    (start, piece(text, start))
+}
+
+/// Whether a word is a keyword of a form that something must follow, such as `per-try` in
+/// `[per-try DURATION]`.
+fn lacks_more(form: &str, word: &str) -> bool {
+    form.split(['[', ']', '|', '`']).any(|option| option.split_once(' ').is_some_and(|(first, _)| first == word))
 }
 
 fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize) {
@@ -197,8 +209,16 @@ fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize) {
         cx.report(Diagnostic::new(codes::MALFORMED, place, message).help(form));
         return;
     }
-    let (start, shown) = pointed(whole, at, reached);
-    let place = Span::new(cx.file, start, start + shown.len());
-    let message = format!("`{shown}` does not fit here in {quoted}");
-    cx.report(Diagnostic::new(codes::MALFORMED, place, message).help(form));
+    let (start, shown) = pointed(whole, reached);
+    let place = Span::new(cx.file, at + start, at + start + shown.len());
+    let last = whole.len() == start + shown.len();
+    let message = if last && shown == "," {
+        "nothing follows the `,`".to_owned()
+    } else if last && lacks_more(form, shown) {
+        format!("`{shown}` is not complete")
+    } else {
+        format!("`{shown}` does not fit here in {quoted}")
+    };
+    let help = slip::hint(whole, start, shown).unwrap_or(form);
+    cx.report(Diagnostic::new(codes::MALFORMED, place, message).help(help));
 }

@@ -8,7 +8,7 @@ use meshc_dsl::diagnostic::codes;
 use meshc_dsl::suggest::nearest;
 use meshc_dsl::syntax::Bundle;
 use meshc_dsl::value::{Value, ValueError, ValueKind};
-use meshc_dsl::{Code, Diagnostic, Span};
+use meshc_dsl::{Code, Diagnostic, Span, smart_quoted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The names of the whole program. It does not change while routes are resolved.
@@ -61,7 +61,8 @@ impl<'a> Cx<'a> {
         let ValueKind::Param(name) = &value.kind else { return Some(&value.kind) };
         let env = self.env;
         if let Some(value) = env.params.get(name) {
-            return Some(&value.kind);
+            // A parameter that names another one was reported where it is declared.
+            return (!matches!(value.kind, ValueKind::Param(_))).then_some(&value.kind);
         }
         let diagnostic = Diagnostic::new(codes::UNKNOWN_PARAM, value.span, format!("no parameter is called `{name}`"));
         self.report(match nearest(name, env.params.keys().map(String::as_str)) {
@@ -120,9 +121,13 @@ impl<'a> Cx<'a> {
         match self.value(value)? {
             ValueKind::Text(text) => Some(text),
             ValueKind::Word(word) | ValueKind::Param(word) => {
-                let diagnostic = Diagnostic::new(codes::BAD_VALUE, value.span, format!("`{word}` needs quotes"))
-                    .help(format!("write `\"{word}\"`"))
-                    .fix(value.span, format!("\"{word}\""));
+                let (message, bare) = match smart_quoted(word) {
+                    Some(bare) => (format!("`{word}` stands in typographic quotes"), bare),
+                    None => (format!("`{word}` needs quotes"), word.as_str()),
+                };
+                let diagnostic = Diagnostic::new(codes::BAD_VALUE, value.span, message)
+                    .help(format!("write `\"{bare}\"`"))
+                    .fix(value.span, format!("\"{bare}\""));
                 self.report(diagnostic);
                 None
             }

@@ -72,6 +72,7 @@ impl<'a> Declarations<'a> {
         let mut places: BTreeMap<&str, &Name> = BTreeMap::new();
         for param in &self.params {
             check_name(&param.name, diagnostics);
+            refuse_reference(param, diagnostics);
             if refuse_duplicate("parameter", &param.name, &mut places, diagnostics) {
                 params.insert(param.name.text.clone(), param.value.clone());
             }
@@ -134,6 +135,16 @@ fn file_scope(policy: &Policy, diagnostics: &mut Vec<Diagnostic>) -> Scope {
 fn check_name(name: &Name, diagnostics: &mut Vec<Diagnostic>) {
     if let Err(e) = value::name(&name.text) {
         diagnostics.push(Diagnostic::new(e.code, name.span, e.message).help(e.help));
+    }
+}
+
+/// Reports a parameter whose value is another parameter.
+fn refuse_reference(param: &Param, diagnostics: &mut Vec<Diagnostic>) {
+    if let ValueKind::Param(other) = &param.value.kind {
+        let message = format!("the parameter `{}` has another parameter as its value", param.name.text);
+        let diagnostic = Diagnostic::new(codes::PARAM_KIND, param.value.span, message)
+            .help(format!("write the value itself, or use `${other}` where `${}` stands", param.name.text));
+        diagnostics.push(diagnostic);
     }
 }
 

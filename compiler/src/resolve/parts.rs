@@ -184,7 +184,11 @@ impl<'a> Parts<'a> {
         match clause {
             Clause::Split(c) => match self.action() {
                 None => once(&mut self.split, c, |c| c.span),
-                taken => taken,
+                taken => {
+                    // Which of two splits was meant is unknown, so neither is held to its sum.
+                    self.split = None;
+                    taken
+                }
             },
             Clause::Redirect(c) => self.put_answer(Answer::Redirect(c)),
             Clause::Respond(c) => self.put_answer(Answer::Respond(c)),
