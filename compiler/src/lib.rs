@@ -16,6 +16,7 @@ pub mod name;
 mod regex;
 pub mod resolve;
 pub mod target;
+pub mod template;
 
 pub use catalog::Catalog;
 pub use kubernetes::Manifest;

@@ -38,8 +38,16 @@ pub enum Subject {
     Path,
     /// The method.
     Method,
+    /// The host, without its port unless one is written.
+    Host,
     /// A header.
     Header(Value),
+    /// A query parameter.
+    Query(Value),
+    /// A cookie.
+    Cookie(Value),
+    /// The gRPC service and method.
+    Grpc,
 }
 
 /// How a text is compared.
@@ -49,8 +57,14 @@ pub enum Operator {
     Equals,
     /// Its beginning; for a path, whole segments.
     Prefix,
+    /// Its end.
+    Suffix,
+    /// Some part of it.
+    Contains,
     /// A regular expression found somewhere in it.
     Regex,
+    /// Segments, some of them free: `/users/{id}`.
+    Template,
     /// Whether it is there at all.
     Exists,
 }
@@ -85,7 +99,11 @@ impl Test {
         let mut inner = pair.into_inner();
         let subject = match rule {
             Rule::path_test => Subject::Path,
+            Rule::host_test => Subject::Host,
             Rule::method_test => Subject::Method,
+            Rule::grpc_test => Subject::Grpc,
+            Rule::query_test => Subject::Query(cx.value(inner.next()?)),
+            Rule::cookie_test => Subject::Cookie(cx.value(inner.next()?)),
             _ => Subject::Header(cx.value(inner.next()?)),
         };
         let mut operator = Operator::Equals;
@@ -105,7 +123,10 @@ impl Operator {
     fn of(word: &str) -> Operator {
         match word {
             "prefix" => Operator::Prefix,
+            "suffix" => Operator::Suffix,
+            "contains" => Operator::Contains,
             "regex" => Operator::Regex,
+            "template" => Operator::Template,
             _ => Operator::Equals,
         }
     }

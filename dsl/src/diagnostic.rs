@@ -289,4 +289,6 @@ codes! {
     PER_NODE_NOTE = "N0703";
     /// The target port was taken to be the port.
     TARGET_PORT_NOTE = "N0704";
+    /// Which of several cookies of a name is seen.
+    COOKIE_NOTE = "N0705";
 }

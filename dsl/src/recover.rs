@@ -156,7 +156,7 @@ pub(crate) fn condition(cx: &mut Builder<'_>, text: &str, at: usize, keyword: Sp
     let (start, shown) = pointed(trimmed, reached);
     let place = Span::new(cx.file, at + start, at + start + shown.len());
     let bare = shown.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let subject = ["path", "header", "method"];
+    let subject = ["path", "host", "header", "query", "cookie", "method", "grpc"];
     let last = trimmed.len() == start + shown.len();
     let message = if last && matches!(shown, "and" | "or" | "not" | ",") {
         format!("nothing follows the `{shown}`")

@@ -145,6 +145,10 @@ pub enum StringMatcher {
     Exact(String),
     /// Its beginning.
     Prefix(String),
+    /// Its end.
+    Suffix(String),
+    /// Some part of it.
+    Contains(String),
     /// A pattern for the whole text.
     SafeRegex(RegexMatcher),
 }

@@ -82,6 +82,47 @@ pub struct RouteMatch {
     /// The headers, all of which must match.
     #[serde(default, skip_serializing_if = "unset")]
     pub headers: Vec<HeaderMatcher>,
+    /// The query parameters, all of which must match.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub query_parameters: Vec<QueryParameterMatcher>,
+    /// The cookies, all of which must match.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub cookies: Vec<CookieMatcher>,
+    /// Whether only gRPC calls match.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub grpc: Option<Empty>,
+}
+
+/// `route.v3.QueryParameterMatcher`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueryParameterMatcher {
+    /// The parameter.
+    pub name: String,
+    /// What its first value must be.
+    #[serde(flatten)]
+    pub matches: QueryParameterMatch,
+}
+
+/// The `query_parameter_match_specifier` oneof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueryParameterMatch {
+    /// Its text.
+    StringMatch(StringMatcher),
+    /// It is there.
+    PresentMatch(bool),
+}
+
+/// `route.v3.CookieMatcher`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CookieMatcher {
+    /// The cookie.
+    pub name: String,
+    /// What its first value must be.
+    pub string_match: StringMatcher,
+    /// Whether it must not; a missing cookie satisfies that.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub invert_match: bool,
 }
 
 /// The `path_specifier` oneof; every form leaves the query out of account.
@@ -96,6 +137,33 @@ pub enum PathSpecifier {
     SafeRegex(RegexMatcher),
     /// Its first segments.
     PathSeparatedPrefix(String),
+    /// Its segments.
+    PathMatchPolicy(PathMatchPolicy),
+}
+
+/// `core.v3.TypedExtensionConfig` of a path matcher.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathMatchPolicy {
+    /// The extension.
+    pub name: Str,
+    /// Its configuration.
+    pub typed_config: UriTemplateMatch,
+}
+
+/// The path matchers that the compiler emits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "@type")]
+pub enum UriTemplateMatch {
+    /// Templates.
+    #[serde(rename = "type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig")]
+    Config(UriTemplateMatchConfig),
+}
+
+/// `path.match.uri_template.v3.UriTemplateMatchConfig`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UriTemplateMatchConfig {
+    /// The template.
+    pub path_template: String,
 }
 
 impl Default for PathSpecifier {

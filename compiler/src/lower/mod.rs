@@ -6,6 +6,7 @@ mod cluster;
 mod http;
 mod limits;
 mod matches;
+mod order;
 mod routes;
 
 use crate::ir::Program;

@@ -1,7 +1,7 @@
 //! Rules → the one virtual host of a service, whose routes Envoy tries in order.
 
 use super::limits::{self, Plan, Use};
-use super::matches;
+use super::{matches, order};
 use crate::clause::{respond, split};
 use crate::envoy::{
     self, HeaderMatch, HeaderMatcher, HttpFilter, ProtoDuration, Route, RouteAction, RouteActionKind,
@@ -10,7 +10,6 @@ use crate::envoy::{
 use crate::ir::{Action, Forward, Rule};
 use crate::target::Target;
 use meshc_dsl::Diagnostic;
-use meshc_dsl::diagnostic::codes;
 
 /// The routes of one service, and the filters that they need.
 pub(crate) struct Routes {
@@ -27,19 +26,28 @@ pub(crate) fn lower(
     target: Target,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Routes {
-    let matches: Vec<Vec<RouteMatch>> = rules.iter().map(|rule| rule_matches(rule, diagnostics)).collect();
+    let items = order::items(rules, diagnostics);
+    let found: Vec<(usize, Vec<RouteMatch>)> =
+        items.iter().map(|item| (item.rule, matches::lower(&item.literals, target))).collect();
+    let mut counts = vec![0; rules.len()];
+    for (at, matches) in &found {
+        if let Some(count) = counts.get_mut(*at) {
+            *count += matches.len();
+        }
+    }
     let uses: Vec<Use<'_>> = rules
         .iter()
-        .zip(&matches)
+        .zip(counts)
         .map(|(rule, matches)| Use {
             limit: rule.limit.as_ref(),
-            routes: matches.len(),
+            routes: matches * routes_each(rule),
             forwards: matches!(rule.action, Action::Forward(_)),
         })
         .collect();
     let plan = limits::plan(&uses, target, diagnostics);
-    let mut routes = Vec::with_capacity(matches.iter().map(Vec::len).sum());
-    for (at, (rule, matches)) in rules.iter().zip(matches).enumerate() {
+    let mut routes = Vec::with_capacity(found.iter().map(|(_, m)| m.len()).sum());
+    for (at, matches) in found {
+        let Some(rule) = rules.get(at) else { continue };
         let name: Str = if rule.condition.is_none() { "fallback".into() } else { format!("rule-{}", at + 1).into() };
         for one in matches {
             rule_routes(rule, &name, one, clusters, &plan, &mut routes);
@@ -55,15 +63,13 @@ pub(crate) fn lower(
     Routes { configuration, filters: plan.filters }
 }
 
-fn rule_matches(rule: &Rule, diagnostics: &mut Vec<Diagnostic>) -> Vec<RouteMatch> {
-    matches::lower(rule.condition.as_ref()).unwrap_or_else(|| {
-        let message = format!("this condition has more than {} alternatives", matches::MAX_ALTERNATIVES);
-        diagnostics.push(
-            Diagnostic::new(codes::TOO_MANY_ALTERNATIVES, rule.span, message)
-                .help("split it into several rules, or use a regular expression"),
-        );
-        Vec::new()
-    })
+/// How many Envoy routes a rule becomes for each of its matches.
+fn routes_each(rule: &Rule) -> usize {
+    if is_read_only(rule) { 2 } else { 1 }
+}
+
+fn is_read_only(rule: &Rule) -> bool {
+    matches!(&rule.action, Action::Forward(forward) if forward.read_only)
 }
 
 /// The largest body where Envoy's own limit does not suffice.
@@ -83,7 +89,6 @@ fn rule_routes(
     plan: &Plan,
     routes: &mut Vec<Route>,
 ) {
-    let read_only = matches!(&rule.action, Action::Forward(forward) if forward.read_only);
     let (response_headers_to_add, response_headers_to_remove) = rule.response_headers.lower();
     let (request_headers_to_add, request_headers_to_remove) = rule.request_headers.lower();
     let mut route = Route {
@@ -96,7 +101,7 @@ fn rule_routes(
         response_headers_to_remove,
         typed_per_filter_config: plan.of_route(rule.limit.as_ref()),
     };
-    if !read_only {
+    if !is_read_only(rule) {
         return routes.push(route);
     }
     let refusal = Route {

@@ -3,10 +3,20 @@
 use super::Cx;
 use crate::clause::headers;
 use crate::ir::{Condition, Pattern, Subject, Test};
-use crate::regex;
+use crate::regex::{self, within};
+use crate::target;
+use crate::template::Template;
 use meshc_dsl::condition as tree;
-use meshc_dsl::diagnostic::codes;
+use meshc_dsl::condition::Operator;
+use meshc_dsl::diagnostic::{Diagnostic, codes};
 use meshc_dsl::value::{Value, ValueError};
+
+/// The longest text that the compiler puts into a pattern, which keeps its program below Envoy's
+/// limit of 100 (`re2.max_program_size.error_level`). A text behind `^` does not count there, but
+/// one whose case is ignored does.
+const LONGEST_IN_PATTERN: usize = 64;
+/// The same for a cookie's name and value, around which the pattern for the header is larger.
+const LONGEST_COOKIE: usize = 32;
 
 /// Resolves a condition; `None` when a part of it was reported.
 pub(crate) fn resolve<'a>(condition: &'a tree::Condition, cx: &mut Cx<'a>) -> Option<Condition> {
@@ -18,51 +28,122 @@ pub(crate) fn resolve<'a>(condition: &'a tree::Condition, cx: &mut Cx<'a>) -> Op
         tree::Condition::And(parts) => all(parts, cx).map(Condition::And),
         tree::Condition::Or(parts) => all(parts, cx).map(Condition::Or),
         tree::Condition::Not(part) => resolve(part, cx).map(|part| Condition::Not(Box::new(part))),
-        tree::Condition::Test(test) => self::test(test, cx).map(Condition::Test),
+        tree::Condition::Test(test) => self::test(test, cx),
     }
 }
 
-fn test<'a>(test: &'a tree::Test, cx: &mut Cx<'a>) -> Option<Test> {
+fn test<'a>(test: &'a tree::Test, cx: &mut Cx<'a>) -> Option<Condition> {
     let subject = match &test.subject {
         tree::Subject::Path => Subject::Path,
+        tree::Subject::Host => Subject::Host,
         tree::Subject::Method => Subject::Method,
+        tree::Subject::Grpc => return grpc(test, cx),
         tree::Subject::Header(name) => Subject::Header(headers::name(name, cx)?),
+        tree::Subject::Query(name) => Subject::Query(query_name(name, cx)?),
+        tree::Subject::Cookie(name) => Subject::Cookie(cookie_name(name, cx)?),
     };
-    if test.operator == tree::Operator::Exists {
-        return Some(Test { subject, patterns: vec![Pattern::Exists] });
+    if test.operator == Operator::Template && subject != Subject::Path {
+        cx.error(codes::MISPLACED, test.span, "a template is for paths", "use `regex`, `prefix` or `=`");
+        return None;
     }
-    let patterns: Vec<_> = test.values.iter().map(|value| pattern(&subject, test.operator, value, cx)).collect();
-    Some(Test { subject, patterns: patterns.into_iter().collect::<Option<_>>()? })
+    if let (Subject::Cookie(name), false) = (&subject, cx.env.target.has(&target::COOKIE_MATCH)) {
+        old_cookie(name, test, cx)?;
+    }
+    let patterns = if test.operator == Operator::Exists {
+        vec![Pattern::Exists]
+    } else {
+        let patterns: Vec<_> = test.values.iter().map(|value| pattern(&subject, test.operator, value, cx)).collect();
+        patterns.into_iter().collect::<Option<_>>()?
+    };
+    Some(Condition::Test(Test { subject, patterns }))
 }
 
-fn pattern<'a>(subject: &Subject, operator: tree::Operator, value: &'a Value, cx: &mut Cx<'a>) -> Option<Pattern> {
+fn pattern<'a>(subject: &Subject, operator: Operator, value: &'a Value, cx: &mut Cx<'a>) -> Option<Pattern> {
     if *subject == Subject::Method {
         return cx.word(value, method).map(Pattern::Equals);
     }
     let text = cx.text(value)?;
-    if operator == tree::Operator::Regex {
-        regex::check(text, value.span, cx)?;
-        return Some(Pattern::Regex(text.to_owned()));
+    match operator {
+        Operator::Regex => {
+            regex::check(text, value.span, cx)?;
+            return Some(Pattern::Regex(text.to_owned()));
+        }
+        Operator::Template => return template(text, value, cx),
+        _ => {}
     }
-    match subject {
-        Subject::Path => path(text, value, cx)?,
+    let in_pattern = match subject {
+        Subject::Path => {
+            path(text, operator, value, cx)?;
+            matches!(operator, Operator::Suffix | Operator::Contains)
+        }
+        Subject::Host => {
+            host(text, operator, value, cx)?;
+            true
+        }
+        Subject::Query(_) => {
+            query_value(text, value, cx)?;
+            false
+        }
+        Subject::Cookie(_) => {
+            cookie_value(text, value, cx)?;
+            false
+        }
         _ => {
             headers::value(value, cx)?;
+            false
         }
+    };
+    if in_pattern && text.len() > LONGEST_IN_PATTERN {
+        let message = format!("this is longer than {LONGEST_IN_PATTERN} characters");
+        let help = match subject {
+            Subject::Host => {
+                "hosts become patterns, whose size Envoy limits; test a part of it, for example by `prefix`"
+            }
+            _ => "it becomes a pattern, whose size Envoy limits; test the path by `=` or `prefix`",
+        };
+        cx.error(codes::OUT_OF_RANGE, value.span, message, help);
+        return None;
     }
+    let text = if *subject == Subject::Host { text.to_ascii_lowercase() } else { text.to_owned() };
     Some(match operator {
-        tree::Operator::Prefix => Pattern::Prefix(text.to_owned()),
-        _ => Pattern::Equals(text.to_owned()),
+        Operator::Prefix => Pattern::Prefix(text),
+        Operator::Suffix => Pattern::Suffix(text),
+        Operator::Contains => Pattern::Contains(text),
+        _ => Pattern::Equals(text),
     })
 }
 
-/// A path that some request can have: it begins with a slash and has no query.
-fn path(text: &str, value: &Value, cx: &mut Cx<'_>) -> Option<()> {
-    let problem = if !text.starts_with('/') {
+fn template(text: &str, value: &Value, cx: &mut Cx<'_>) -> Option<Pattern> {
+    if !cx.needs(&target::PATH_TEMPLATE, value.span, "`path template`") {
+        return None;
+    }
+    match Template::parse(text) {
+        Ok(template) => Some(Pattern::Template(template)),
+        Err(problem) => {
+            let help = "a template is, for example, `\"/users/{id}\"`, `\"/a/*/b\"` or `\"/files/{path=**}\"`";
+            cx.error(codes::BAD_VALUE, value.span, format!("the template `{text}` {problem}"), help);
+            None
+        }
+    }
+}
+
+/// A path, or a part of one, that some request can have: a whole one begins with a slash; none has
+/// a query.
+fn path(text: &str, operator: Operator, value: &Value, cx: &mut Cx<'_>) -> Option<()> {
+    let from_start = matches!(operator, Operator::Equals | Operator::Prefix);
+    // What stands at the edge of a part may go on in the path.
+    let mut inner = text.split('/').collect::<Vec<_>>();
+    if !from_start {
+        inner.pop();
+        inner.drain(..inner.len().min(1));
+    }
+    let problem = if from_start && !text.starts_with('/') {
         "does not begin with `/`"
+    } else if text.is_empty() {
+        "is empty, and every path has that in it"
     } else if text.contains(['?', '#']) {
         "has a query or fragment, which `path` never sees"
-    } else if text.contains("//") || text.split('/').any(|s| s == "." || s == "..") {
+    } else if text.contains("//") || inner.iter().any(|s| matches!(*s, "." | "..")) {
         "is never seen: doubled slashes and dot segments are gone before rules are tried"
     } else if text.chars().any(|c| c.is_control() || c.is_whitespace() || !c.is_ascii()) {
         "has characters that a request escapes"
@@ -76,6 +157,131 @@ fn path(text: &str, value: &Value, cx: &mut Cx<'_>) -> Option<()> {
         "write it as the request has it, for example `\"/api/v1\"` or `\"/a%20b\"`",
     );
     None
+}
+
+/// A host name or address, with a port or without; `*.` in front for any name below.
+fn host(text: &str, operator: Operator, value: &Value, cx: &mut Cx<'_>) -> Option<()> {
+    let whole = operator == Operator::Equals;
+    let rest = if whole { text.strip_prefix("*.").unwrap_or(text) } else { text };
+    let (name, port) = match rest.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (rest, None),
+    };
+    let good = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c) || (whole && "[]:".contains(c));
+    let problem = if name.is_empty() {
+        "is empty"
+    } else if rest.contains('*') {
+        "has a `*` elsewhere than in front, as in `*.example.com`"
+    } else if port.is_some() && !whole {
+        "has a port, which only `=` looks at"
+    } else if port.is_some_and(|p| p.parse::<u16>().is_err()) {
+        "has no good port"
+    } else if !name.chars().all(good) {
+        "has characters that no host has"
+    } else {
+        return Some(());
+    };
+    let help = "hosts are written `\"shop.example.com\"`, `\"*.example.com\"` or `\"shop.example.com:8080\"`";
+    cx.error(codes::BAD_VALUE, value.span, format!("the host `{text}` {problem}"), help);
+    None
+}
+
+fn query_name<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
+    let name = cx.bare_or_text(value)?;
+    if name.is_empty() || name.contains(['=', '&', '#', '?']) || !visible(name) {
+        let message = format!("`{name}` is not the name of a query parameter");
+        cx.error(codes::BAD_VALUE, value.span, message, "write it as the request has it, escapes and all");
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+fn query_value(text: &str, value: &Value, cx: &mut Cx<'_>) -> Option<()> {
+    if text.contains(['&', '#']) || !visible(text) {
+        let message = format!("no query parameter has the value `{text}`");
+        cx.error(codes::BAD_VALUE, value.span, message, "write it as the request has it, for example `\"a%20b\"`");
+        return None;
+    }
+    Some(())
+}
+
+fn cookie_name<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
+    let name = cx.bare_or_text(value)?;
+    if name.is_empty() || !visible(name) || name.contains(|c| "()<>@,;:\\\"/[]?={}".contains(c)) {
+        cx.error(
+            codes::BAD_VALUE,
+            value.span,
+            format!("`{name}` is not the name of a cookie"),
+            "names are of letters, digits and `!#$%&'*+-.^_|~`",
+        );
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+fn cookie_value(text: &str, value: &Value, cx: &mut Cx<'_>) -> Option<()> {
+    if !visible(text) || text.contains(['"', ',', ';', '\\']) {
+        let message = format!("no cookie has the value `{text}`");
+        cx.error(codes::BAD_VALUE, value.span, message, "values have no blank, quote, comma, semicolon or backslash");
+        return None;
+    }
+    Some(())
+}
+
+fn visible(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_graphic())
+}
+
+/// Before `RouteMatch.cookies` a cookie is found by a pattern for the whole header.
+fn old_cookie(name: &str, test: &tree::Test, cx: &mut Cx<'_>) -> Option<()> {
+    let first = target::COOKIE_MATCH.first();
+    for value in &test.values {
+        let text = match &value.kind {
+            meshc_dsl::value::ValueKind::Text(text) => text.as_str(),
+            _ => "",
+        };
+        let problem = if test.operator == Operator::Regex && within::inner_start(text) {
+            "a `^` inside a pattern for a cookie"
+        } else if test.operator != Operator::Regex && name.len() + text.len() > LONGEST_COOKIE {
+            "a cookie's name and value of more than 32 characters together"
+        } else {
+            continue;
+        };
+        let message = format!("{problem} does not work on {}", cx.env.target);
+        let help = format!("it works from {first} on: {}", target::COOKIE_MATCH.reason);
+        cx.error(codes::TARGET_CANNOT, value.span, message, help);
+        return None;
+    }
+    let message = format!("on {} `cookie` sees every value of that name, from {first} on the first", cx.env.target);
+    cx.report(Diagnostic::new(codes::COOKIE_NOTE, test.span, message));
+    Some(())
+}
+
+/// `grpc shop.Cart/Add` and `grpc shop.Cart` are tests of the path and of the content type.
+fn grpc<'a>(test: &'a tree::Test, cx: &mut Cx<'a>) -> Option<Condition> {
+    let paths: Vec<_> = test.values.iter().map(|value| cx.word(value, grpc_path)).collect();
+    let call = Test { subject: Subject::Grpc, patterns: vec![Pattern::Exists] };
+    let path = Test { subject: Subject::Path, patterns: paths.into_iter().collect::<Option<_>>()? };
+    Some(Condition::And(vec![Condition::Test(path), Condition::Test(call)]))
+}
+
+fn grpc_path(word: &str) -> Result<Pattern, ValueError> {
+    let name = |text: &str| {
+        let first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        first && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let (service, method) = word.split_once('/').map_or((word, None), |(s, m)| (s, Some(m)));
+    if !service.split('.').all(name) || !method.is_none_or(name) {
+        return Err(ValueError {
+            code: codes::BAD_VALUE,
+            message: format!("`{word}` is not a gRPC service or method"),
+            help: "they are written `shop.Cart` and `shop.Cart/Add`".into(),
+        });
+    }
+    Ok(match method {
+        Some(_) => Pattern::Equals(format!("/{word}")),
+        None => Pattern::Prefix(format!("/{word}/")),
+    })
 }
 
 fn method(word: &str) -> Result<String, ValueError> {

@@ -295,7 +295,8 @@ fn listen<'a>(placed: &Placed<'a, syntax::Listen>, cx: &mut Cx<'a>) -> Option<Li
     let owner = Owner { service: None, namespace: &placed.namespace, shared: false };
     let mut upstreams = Upstreams { owner, settings: &drafts.settings, list: Vec::new() };
     let mut rules: Vec<Rule> = drafts.rules.iter().filter_map(|draft| rule(draft, &mut upstreams, cx)).collect();
-    if !drafts.fallback_written {
+    let needs_fallback = rules.iter().filter_map(|r| r.condition.as_ref()).any(|c| c.denies_query(false));
+    if !drafts.fallback_written && !needs_fallback {
         // Envoy answers 404 by itself where no route matches.
         rules.pop();
     }

@@ -123,6 +123,12 @@ features! {
     /// Ejecting one endpoint whatever the percentage.
     ALWAYS_EJECT = "OutlierDetection.always_eject_one_host" since 17, envoy true:
         "Envoy before kept to the percentage";
+    /// Matching cookies by name, and by hash.
+    COOKIE_MATCH = "RouteMatch.cookies" since 20, envoy true:
+        "the Envoy of Cilium before saw the `cookie` header as a whole";
+    /// Path templates: in the agent and in cilium-envoy.
+    PATH_TEMPLATE = "envoy.path.match.uri_template.uri_template_matcher" since 15, envoy true:
+        "the agent of Cilium before did not know them";
     /// A redirect for each port of a service.
     REDIRECT_PER_PORT = "proxy redirect per service port" since 20, envoy true:
         "Cilium before had one redirect for a service";

@@ -1,5 +1,7 @@
 //! Regular expressions for Envoy, which wants RE2 patterns that match the whole text.
 
+pub(crate) mod within;
+
 use crate::resolve::Cx;
 use meshc_dsl::Span;
 use meshc_dsl::diagnostic::codes;
@@ -67,21 +69,6 @@ pub(crate) fn search(pattern: &str) -> String {
     format!("{flags}{start}{body}{end}")
 }
 
-/// The same for a text in which the path is followed by a query: no part of the pattern may
-/// reach into the query.
-pub(crate) fn search_before_query(pattern: &str) -> String {
-    let (flags, body) = leading_flags(pattern);
-    let inner = without_question_mark(body);
-    if alternatives(body) {
-        return format!("{flags}[^?]*(?:{})[^?]*(?:\\?.*)?", inner.replace('$', "(?:$|\\?.*$)"));
-    }
-    let start = if body.starts_with('^') { "" } else { "[^?]*" };
-    match inner.strip_suffix('$').filter(|_| ends_anchored(body)) {
-        Some(inner) => format!("{flags}{start}{inner}(?:\\?.*)?"),
-        None => format!("{flags}{start}{inner}[^?]*(?:\\?.*)?"),
-    }
-}
-
 /// Whether a pattern matches the empty text, as far as can be told; `true` when in doubt.
 pub(crate) fn may_match_empty(pattern: &str) -> bool {
     Parser::new().parse(pattern).is_ok_and(|ast| empty(&ast))
@@ -127,76 +114,6 @@ fn ends_anchored(pattern: &str) -> bool {
     })
 }
 
-/// The pattern with everything that could match a `?` made not to: `.` and negated classes.
-fn without_question_mark(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len() + 8);
-    let mut chars = pattern.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next() {
-                Some(class @ ('D' | 'S' | 'W')) => out.push_str(&format!("[^?\\{}]", class.to_ascii_lowercase())),
-                // A path has no question mark, so this can match nothing.
-                Some('?') => out.push_str("[^\\x00-\\x{10FFFF}]"),
-                Some(other) => out.extend(['\\', other]),
-                None => out.push('\\'),
-            },
-            '.' => out.push_str("[^?]"),
-            '[' => class(&mut chars, &mut out),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-/// Copies a bracketed class, adding `?` to a negated one and splitting ranges around it.
-fn class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) {
-    out.push('[');
-    let negated = chars.next_if_eq(&'^').is_some();
-    if negated {
-        out.push_str("^?");
-    }
-    let mut first = true;
-    while let Some(c) = chars.next() {
-        match c {
-            ']' if !first => break,
-            '\\' => out.extend(std::iter::once('\\').chain(chars.next())),
-            '?' if !negated => {}
-            '[' if chars.peek() == Some(&':') => {
-                out.push('[');
-                for c in chars.by_ref() {
-                    out.push(c);
-                    if c == ']' {
-                        break;
-                    }
-                }
-            }
-            low if !negated && chars.peek() == Some(&'-') => range(low, chars, out),
-            other => out.push(other),
-        }
-        first = false;
-    }
-    out.push(']');
-}
-
-fn range(low: char, chars: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) {
-    let dash = chars.next();
-    match chars.peek().copied() {
-        Some(high) if high != ']' && high != '\\' && (low..=high).contains(&'?') => {
-            chars.next();
-            if low < '?' {
-                out.extend([low, '-', '>']);
-            }
-            if high > '?' {
-                out.extend(['@', '-', high]);
-            }
-        }
-        _ => {
-            out.push(low);
-            out.extend(dash);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,14 +128,6 @@ mod tests {
         assert_eq!(search("(?i)^/a"), "(?i)^/a.*");
         assert_eq!(search(r"price\$"), r".*price\$.*");
         assert_eq!(search("(a|b)"), ".*(a|b).*");
-    }
-
-    #[test]
-    fn a_pattern_for_the_path_stays_out_of_the_query() {
-        assert_eq!(search_before_query("^/a.*b$"), r"^/a[^?]*b(?:\?.*)?");
-        assert_eq!(search_before_query("foo"), r"[^?]*foo[^?]*(?:\?.*)?");
-        assert_eq!(search_before_query("^/[^/]+$"), r"^/[^?/]+(?:\?.*)?");
-        assert_eq!(search_before_query("[ -~]x"), r"[^?]*[ ->@-~]x[^?]*(?:\?.*)?");
     }
 
     #[test]
