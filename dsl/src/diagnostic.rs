@@ -291,4 +291,6 @@ codes! {
     TARGET_PORT_NOTE = "N0704";
     /// Which of several cookies of a name is seen.
     COOKIE_NOTE = "N0705";
+    /// The Host of mirrored requests.
+    SHADOW_HOST_NOTE = "N0706";
 }

@@ -40,10 +40,11 @@ class Reply:
 class Backend:
     """A server on a loopback address of its own. `behave(request)` says what it answers."""
 
-    def __init__(self, name, behave=None, http2=False, dead=False):
+    def __init__(self, name, behave=None, http2=False, dead=False, greets=False):
         self.name = name
         self.behave = behave or (lambda request: Reply())
         self.http2 = http2
+        self.greets = greets
         self.count = 0
         self.requests = []
         self.lock = threading.Lock()
@@ -70,7 +71,7 @@ class Backend:
                 connection, _ = self.socket.accept()
             except OSError:
                 return
-            serve = self._serve_http2 if self.http2 else self._serve
+            serve = self._serve_http2 if self.http2 else self._greet if self.greets else self._serve
             threading.Thread(target=self._guard, args=(serve, connection), daemon=True).start()
 
     def _guard(self, serve, connection):
@@ -80,6 +81,13 @@ class Backend:
                 serve(connection)
             except OSError:
                 pass
+
+    def _greet(self, connection):
+        """Says its name, then sends back what comes, byte for byte."""
+        self.count += 1
+        connection.sendall(self.name.encode() + b"\n")
+        while data := connection.recv(4096):
+            connection.sendall(data)
 
     def _note(self, line, headers):
         with self.lock:
@@ -141,5 +149,14 @@ class Backend:
         pseudo = {name: value for name, value in event.headers if name.startswith(":")}
         headers = [(name, value) for name, value in event.headers if not name.startswith(":")]
         request, reply = self._note(f"{pseudo[':method']} {pseudo[':path']} HTTP/2", headers)
+        if pseudo[":path"] == "/grpc.health.v1.Health/Check":
+            return _health(state, event.stream_id, reply.status == 200)
         state.send_headers(event.stream_id, [(":status", str(reply.status))])
         state.send_data(event.stream_id, self._report(request), end_stream=True)
+
+
+def _health(state, stream, serving):
+    """The answer to a gRPC health check: a message with the status 1, or 2 for not serving."""
+    state.send_headers(stream, [(":status", "200"), ("content-type", "application/grpc")])
+    state.send_data(stream, bytes([0, 0, 0, 0, 2, 8, 1 if serving else 2]))
+    state.send_headers(stream, [("grpc-status", "0")], end_stream=True)

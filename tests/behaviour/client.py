@@ -49,9 +49,10 @@ class Answer:
 class Client:
     """Requests over one connection that is kept."""
 
-    def __init__(self, port):
+    def __init__(self, port, source=None):
         self.port = port
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+        address = (source, 0) if source else None
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT, source_address=address)
 
     def get(self, path="/", headers=(), method="GET", host="shop.example"):
         """Sends a request; the path goes out as it is."""
@@ -67,9 +68,9 @@ class Client:
         self.connection.close()
 
 
-def get(port, path="/", headers=(), method="GET", host="shop.example"):
-    """One request over a connection of its own."""
-    client = Client(port)
+def get(port, path="/", headers=(), method="GET", host="shop.example", source=None):
+    """One request over a connection of its own, from a loopback address."""
+    client = Client(port, source)
     try:
         return client.get(path, headers, method, host)
     finally:

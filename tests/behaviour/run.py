@@ -6,7 +6,7 @@ import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from behaviour import conditions, requests_rules, scenario, traffic, upstreams  # noqa: E402, F401
+from behaviour import clients, conditions, edges, requests_rules, scenario, traffic, upstreams  # noqa: E402, F401
 from harness import controller  # noqa: E402
 
 

@@ -36,7 +36,7 @@ class Scenario:
         self.ways = ways
 
     def compile(self, meshc, target, servers):
-        """The compiled objects. A policy may name the backends' addresses: `{a:80/0}`."""
+        """The compiled objects. A policy may name the backends' addresses: `{a:80/0}`, `{a:80/0.port}`."""
         if self.example:
             command = [meshc, "compile", str(corpus.ROOT / "examples" / self.example), "--target", target]
             return _objects(subprocess.run(command, capture_output=True, text=True, timeout=60))
@@ -46,6 +46,7 @@ class Scenario:
             for service, backends in servers.items():
                 for index, server in enumerate(backends):
                     text = text.replace(f"{{{service}/{index}}}", f"127.0.0.1:{server.port}")
+                    text = text.replace(f"{{{service}/{index}.port}}", str(server.port))
             path.write_text(text)
             command = [meshc, "compile", str(path), "--target", target]
             return _objects(subprocess.run(command, capture_output=True, text=True, timeout=60))
@@ -126,6 +127,8 @@ class Run:
                 continue
             # There is no cluster DNS here; what it would answer is known.
             written = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]
+            if not written["address"].endswith(".svc.cluster.local"):
+                continue
             service = f"{written['address'].split('.')[0]}:{written['port_value']}"
             cluster["type"] = "STATIC"
             cluster.pop("dns_lookup_family")
@@ -143,9 +146,9 @@ class Run:
             return port
         return self.ports[service]
 
-    def get(self, path="/", headers=(), method="GET", service=None, host="shop.example"):
+    def get(self, path="/", headers=(), method="GET", service=None, host="shop.example", source=None):
         """One request."""
-        return client.get(self.port(service), path, headers, method, host)
+        return client.get(self.port(service), path, headers, method, host, source)
 
     def close(self):
         if self.proxy:

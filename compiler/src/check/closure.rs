@@ -63,7 +63,15 @@ impl<'a> Names<'a> {
         let new = self.listeners.insert(&listener.name);
         self.twice(new, &listener.name);
         for filter in listener.filter_chains.iter().flat_map(|c| &c.filters) {
-            let NetworkFilter::Http(manager) = &filter.typed_config;
+            let manager = match &filter.typed_config {
+                NetworkFilter::Http(manager) => manager,
+                NetworkFilter::Tcp(proxy) => {
+                    self.wanted_clusters.extend(proxy.cluster.as_deref());
+                    let parts = proxy.weighted_clusters.iter().flat_map(|w| &w.clusters);
+                    self.wanted_clusters.extend(parts.map(|c| c.name.as_str()));
+                    continue;
+                }
+            };
             self.wanted_routes.extend(manager.rds.as_ref().map(|r| r.route_config_name.as_str()));
             if let Some(routes) = &manager.route_config {
                 self.route(routes);
@@ -77,6 +85,7 @@ impl<'a> Names<'a> {
             self.wanted_clusters.extend(action.cluster.as_deref());
             let parts = action.weighted_clusters.iter().flat_map(|w| &w.clusters);
             self.wanted_clusters.extend(parts.map(|c| c.name.as_str()));
+            self.wanted_clusters.extend(action.request_mirror_policies.iter().map(|m| m.cluster.as_str()));
         }
     }
 

@@ -2,7 +2,8 @@
 //! bug of the compiler, which should have refused the clause.
 
 use crate::envoy::{
-    AccessLogConfig, Cluster, DiscoveryType, HttpFilterConfig, LbPolicy, Listener, NetworkFilter, Resource,
+    AccessLogConfig, Cluster, DiscoveryType, HealthCheckKind, HttpFilterConfig, LbExtensionConfig, LbPolicy, Listener,
+    NetworkFilter, Resource,
 };
 use crate::kubernetes::{Manifest, Object};
 use crate::target::Target;
@@ -27,13 +28,22 @@ pub fn extensions(manifest: &Manifest, target: Target) -> Vec<String> {
 
 fn of_listener(listener: &Listener, used: &mut BTreeSet<&'static str>) {
     for filter in listener.filter_chains.iter().flat_map(|chain| &chain.filters) {
-        let NetworkFilter::Http(manager) = &filter.typed_config;
-        used.insert("envoy.filters.network.http_connection_manager");
-        used.extend(manager.http_filters.iter().map(|filter| match filter.typed_config {
+        let (manager, logs) = match &filter.typed_config {
+            NetworkFilter::Http(manager) => {
+                used.insert("envoy.filters.network.http_connection_manager");
+                (Some(manager), &manager.access_log)
+            }
+            NetworkFilter::Tcp(proxy) => {
+                used.insert("envoy.filters.network.tcp_proxy");
+                (None, &proxy.access_log)
+            }
+        };
+        used.extend(manager.iter().flat_map(|m| &m.http_filters).map(|filter| match filter.typed_config {
+            HttpFilterConfig::Cors(_) => "envoy.filters.http.cors",
             HttpFilterConfig::LocalRateLimit(_) => "envoy.filters.http.local_ratelimit",
             HttpFilterConfig::Router(_) => "envoy.filters.http.router",
         }));
-        used.extend(manager.access_log.iter().map(|log| match log.typed_config {
+        used.extend(logs.iter().map(|log| match log.typed_config {
             AccessLogConfig::Stdout { .. } => "envoy.access_loggers.stdout",
         }));
     }
@@ -45,9 +55,21 @@ fn of_cluster(cluster: &Cluster, used: &mut BTreeSet<&'static str>) {
         DiscoveryType::StrictDns => "envoy.clusters.strict_dns",
         DiscoveryType::Eds => "envoy.clusters.eds",
     });
-    used.insert(match cluster.lb_policy {
+    used.extend(cluster.lb_policy.map(|policy| match policy {
         LbPolicy::RoundRobin => "envoy.load_balancing_policies.round_robin",
         LbPolicy::LeastRequest => "envoy.load_balancing_policies.least_request",
         LbPolicy::Random => "envoy.load_balancing_policies.random",
-    });
+        LbPolicy::RingHash => "envoy.load_balancing_policies.ring_hash",
+        LbPolicy::Maglev => "envoy.load_balancing_policies.maglev",
+    }));
+    let policies = cluster.load_balancing_policy.iter().flat_map(|p| &p.policies);
+    used.extend(policies.map(|p| match p.typed_extension_config.typed_config {
+        LbExtensionConfig::RingHash { .. } => "envoy.load_balancing_policies.ring_hash",
+        LbExtensionConfig::Maglev { .. } => "envoy.load_balancing_policies.maglev",
+    }));
+    used.extend(cluster.health_checks.iter().map(|check| match check.kind {
+        HealthCheckKind::HttpHealthCheck(_) => "envoy.health_checkers.http",
+        HealthCheckKind::TcpHealthCheck(_) => "envoy.health_checkers.tcp",
+        HealthCheckKind::GrpcHealthCheck(_) => "envoy.health_checkers.grpc",
+    }));
 }

@@ -49,6 +49,11 @@ impl Written {
         written
     }
 
+    /// Whether a limit is written that counts requests, not connections.
+    pub(crate) fn counts_requests(&self) -> bool {
+        self.pending.or(self.requests).or(self.retries).is_some()
+    }
+
     pub(crate) fn over(self, outer: Self) -> Self {
         Self {
             connections: self.connections.or(outer.connections),

@@ -1,10 +1,12 @@
-//! `ratelimit 2/5s [burst 4] [status 429] [header NAME "VALUE"] [shadow]` → Envoy's local rate limit.
+//! `ratelimit 2/5s [burst 4] [by header x-user [keys 10000]] [status 429] [header NAME "VALUE"] [shadow]` → Envoy's local rate limit.
 //!
 //! One bucket for each written clause and steered service, in each node's Envoy. How several
 //! Envoy routes share it depends on the release; see [`crate::lower`].
 
+use super::key::{self, Key};
 use crate::envoy;
 use crate::resolve::Cx;
+use crate::target;
 use meshc_dsl::Span;
 use meshc_dsl::clause;
 use meshc_dsl::diagnostic::codes;
@@ -27,6 +29,8 @@ pub struct RateLimit {
     pub rate: Rate,
     /// How many may pass at once.
     pub burst: u32,
+    /// What has a bucket for each of its values, and how many of them are kept.
+    pub by: Option<(Key, u32)>,
     /// The status of refusals.
     pub status: u32,
     /// A header on refusals.
@@ -51,6 +55,10 @@ pub(crate) fn resolve<'a>(clause: &'a clause::Ratelimit, cx: &mut Cx<'a>) -> Opt
         Ok(read)
     });
     let burst = clause.burst.as_ref().map(|v| cx.word(v, |w| count(w, "a burst", 1, u32::MAX)));
+    let by = match &clause.by {
+        Some(key) => Some(by(key, clause, cx)?),
+        None => None,
+    };
     let status = clause.status.as_ref().map(|v| cx.word(v, status));
     let header = clause.header.as_ref().map(|(name, value)| {
         let (name, value) = (super::headers::name(name, cx), super::headers::value(value, cx));
@@ -59,6 +67,7 @@ pub(crate) fn resolve<'a>(clause: &'a clause::Ratelimit, cx: &mut Cx<'a>) -> Opt
     let rate = rate?;
     Some(RateLimit {
         burst: burst.unwrap_or(Some(rate.events))?,
+        by,
         rate,
         status: status.unwrap_or(Some(429))?,
         header: match header {
@@ -68,6 +77,15 @@ pub(crate) fn resolve<'a>(clause: &'a clause::Ratelimit, cx: &mut Cx<'a>) -> Opt
         shadow: clause.shadow,
         span: clause.span,
     })
+}
+
+/// How many buckets are kept where nothing is written. Envoy's own default is 20.
+const KEYS: u32 = 10_000;
+
+fn by<'a>(key: &'a clause::Key, clause: &'a clause::Ratelimit, cx: &mut Cx<'a>) -> Option<(Key, u32)> {
+    let read = key::resolve(key, &["header", "path", "source-ip"], cx)?;
+    let keys = clause.keys.as_ref().map(|v| cx.word(v, |w| count(w, "the number of keys", 1, 1_000_000)));
+    cx.needs(&target::LIMIT_BY_KEY, key.span, "`ratelimit … by`").then_some((read, keys.unwrap_or(Some(KEYS))?))
 }
 
 fn status(word: &str) -> Result<u32, ValueError> {
@@ -86,10 +104,40 @@ fn gcd(a: u128, b: u128) -> u128 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
+/// The entry of a key's descriptor, and how a request comes by it. `None` for keys that no limit has.
+fn descriptor(key: &Key) -> Option<(&'static str, envoy::RateLimitAction)> {
+    Some(match key {
+        Key::Path => {
+            let name = "envoy.rate_limit_descriptors.expr";
+            // `:path` would have the query.
+            let typed_config =
+                envoy::DescriptorExtension::Expr { descriptor_key: "path".into(), text: "request.url_path".into() };
+            ("path", envoy::RateLimitAction::Extension { name: name.into(), typed_config })
+        }
+        Key::SourceIp => ("remote_address", envoy::RateLimitAction::RemoteAddress {}),
+        Key::Header(name) => {
+            let action =
+                envoy::RateLimitAction::RequestHeaders { header_name: name.clone(), descriptor_key: "header".into() };
+            ("header", action)
+        }
+        Key::Cookie(_) | Key::IssuedCookie(_) => return None,
+    })
+}
+
 impl RateLimit {
     /// The filter's settings for this limit alone.
     pub(crate) fn lower(&self) -> envoy::LocalRateLimit {
-        envoy::LocalRateLimit { token_bucket: Some(self.bucket()), ..self.shell() }
+        let mut limit = envoy::LocalRateLimit { token_bucket: Some(self.bucket()), ..self.shell() };
+        if let Some((key, keys)) = &self.by {
+            let Some((entry, action)) = descriptor(key) else { return limit };
+            let entries = vec![envoy::DescriptorEntry { key: entry.into(), value: None }];
+            limit.descriptors = vec![envoy::LocalRateLimitDescriptor { entries, token_bucket: self.bucket() }];
+            limit.rate_limits = vec![envoy::RouteRateLimit { actions: vec![action] }];
+            limit.max_dynamic_descriptors = Some(*keys);
+            // Else every request would take a token of the bucket for those without the key too.
+            limit.always_consume_default_token_bucket = Some(false);
+        }
+        limit
     }
 
     /// The filter's settings for several limits that are told apart by descriptors. Requests
@@ -109,7 +157,7 @@ impl RateLimit {
             fill_interval: envoy::ProtoDuration(period),
         };
         let descriptor = |(value, limit): &(String, &RateLimit)| envoy::LocalRateLimitDescriptor {
-            entries: vec![envoy::DescriptorEntry { key: "generic_key".into(), value: value.clone() }],
+            entries: vec![envoy::DescriptorEntry { key: "generic_key".into(), value: Some(value.clone()) }],
             token_bucket: limit.bucket(),
         };
         Some(envoy::LocalRateLimit {
@@ -142,7 +190,7 @@ impl RateLimit {
             filter_enabled: percent(100),
             filter_enforced: percent(if self.shadow { 0 } else { 100 }),
             response_headers_to_add: header.into_iter().collect(),
-            descriptors: Vec::new(),
+            ..envoy::LocalRateLimit::default()
         }
     }
 

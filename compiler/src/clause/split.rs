@@ -1,7 +1,9 @@
 //! `90% v1, 10% v2` → `weighted_clusters`; one destination → `cluster`.
 
+use super::headers;
+use super::sticky::Sticky;
 use crate::envoy;
-use crate::ir::Share;
+use crate::ir::{Forward, Share};
 use crate::resolve::Cx;
 use meshc_dsl::clause::{Portioning, Split};
 use meshc_dsl::diagnostic::codes;
@@ -47,15 +49,24 @@ pub(crate) fn whole(upstream: usize) -> Vec<Share> {
     vec![Share { portion: Portion::WHOLE, upstream }]
 }
 
-/// The cluster or weighted clusters of a route; `clusters` are the names of the upstreams.
-pub(crate) fn lower(split: &[Share], clusters: &[String], action: &mut envoy::RouteAction) {
+/// The cluster or weighted clusters of a route; `clusters` are the names of the upstreams, `issued`
+/// the cookies that the sides hand out, one for each share, or none.
+pub(crate) fn lower(forward: &Forward, clusters: &[String], issued: &[String], action: &mut envoy::RouteAction) {
+    let split = &forward.split;
     let name = |share: &Share| clusters.get(share.upstream).cloned().unwrap_or_default();
-    if let [only] = split {
+    if let [only] = split.as_slice() {
         action.cluster = Some(name(only));
         return;
     }
     // Whole percents read better than millionths; Envoy takes any sum.
     let unit = if split.iter().all(|s| s.portion.0 % 10_000 == 0) { 10_000 } else { 1 };
-    let weight = |share: &Share| envoy::ClusterWeight { name: name(share), weight: share.portion.0 / unit };
-    action.weighted_clusters = Some(envoy::WeightedClusters { clusters: split.iter().map(weight).collect() });
+    let weight = |(at, share): (usize, &Share)| envoy::ClusterWeight {
+        name: name(share),
+        weight: share.portion.0 / unit,
+        response_headers_to_add: issued.get(at).map(|c| headers::option("set-cookie", c, true)).into_iter().collect(),
+    };
+    action.weighted_clusters = Some(envoy::WeightedClusters {
+        clusters: split.iter().enumerate().map(weight).collect(),
+        use_hash_policy: matches!(forward.sticky, Some(Sticky::Hash(_))).then_some(true),
+    });
 }

@@ -2,6 +2,8 @@
 
 use super::balance::{self, Balance};
 use super::circuit_breaker::{self, CircuitBreaker};
+use super::health_check::{self, HealthCheck, Probe};
+use super::key::Key;
 use super::outlier::{self, Outlier};
 use super::protocol::{self, Protocol};
 use super::timeout;
@@ -24,6 +26,8 @@ pub struct UpstreamSettings {
     pub connect_timeout: Duration,
     /// What it speaks.
     pub protocol: Protocol,
+    /// How its endpoints are probed.
+    pub health_check: Option<HealthCheck>,
 }
 
 /// What is written in one place.
@@ -31,9 +35,10 @@ pub struct UpstreamSettings {
 pub(crate) struct Written {
     circuit_breaker: Option<(circuit_breaker::Written, Span)>,
     outlier: Option<(outlier::Written, Span)>,
-    balance: Option<Balance>,
+    balance: Option<(Balance, Span)>,
     connect_timeout: Option<Duration>,
     protocol: Option<Protocol>,
+    health_check: Option<HealthCheck>,
 }
 
 impl Written {
@@ -46,7 +51,8 @@ impl Written {
                     written.circuit_breaker = Some((circuit_breaker::Written::read(c, cx), c.span));
                 }
                 Clause::Outlier(c) => written.outlier = Some((outlier::Written::read(c, cx), c.span)),
-                Clause::Balance(c) => written.balance = balance::resolve(c, cx),
+                Clause::Balance(c) => written.balance = balance::resolve(c, cx).map(|b| (b, c.span)),
+                Clause::HealthCheck(c) => written.health_check = health_check::resolve(c, cx),
                 Clause::ConnectTimeout(c) => {
                     written.connect_timeout = timeout::positive(&c.value, "the time to connect", cx);
                 }
@@ -70,10 +76,16 @@ impl Written {
         Self {
             circuit_breaker: breaker.or(outer.circuit_breaker),
             outlier: outlier.or(outer.outlier),
-            balance: self.balance.or(outer.balance),
+            balance: self.balance.clone().or_else(|| outer.balance.clone()),
             connect_timeout: self.connect_timeout.or(outer.connect_timeout),
             protocol: self.protocol.or(outer.protocol),
+            health_check: self.health_check.clone().or_else(|| outer.health_check.clone()),
         }
+    }
+
+    /// The protocol that is written.
+    pub(crate) fn protocol(&self) -> Option<Protocol> {
+        self.protocol
     }
 
     /// The settings, with the language's defaults where nothing is written.
@@ -81,9 +93,41 @@ impl Written {
         UpstreamSettings {
             circuit_breaker: self.circuit_breaker.map(|(written, _)| written).unwrap_or_default().finish(),
             outlier: self.outlier.map(|(written, _)| written.finish()),
-            balance: self.balance.unwrap_or_default(),
+            balance: self.balance.clone().map(|(balance, _)| balance).unwrap_or_default(),
             connect_timeout: self.connect_timeout.unwrap_or(timeout::DEFAULT_CONNECT),
-            protocol: self.protocol.unwrap_or_default(),
+            protocol: self.protocol.unwrap_or(if self.probes_grpc() { Protocol::Grpc } else { Protocol::default() }),
+            health_check: self.health_check.clone(),
+        }
+    }
+
+    /// The destination's connections are routed, whatever it declares.
+    pub(crate) fn speak_tcp(&mut self) {
+        self.protocol = Some(Protocol::Tcp);
+    }
+
+    fn probes_grpc(&self) -> bool {
+        self.health_check.as_ref().is_some_and(|check| matches!(check.probe, Probe::Grpc(_)))
+    }
+
+    /// Reports settings that do not go with the protocol.
+    pub(crate) fn check(&self, cx: &mut Cx<'_>) {
+        let other = self.protocol.filter(|p| !matches!(p, Protocol::Http2 | Protocol::Grpc));
+        if let (true, Some(_), Some(check)) = (self.probes_grpc(), other, &self.health_check) {
+            let help = "a gRPC probe needs `protocol grpc` or `protocol http2`; take one of the two away";
+            cx.error(codes::CONFLICTING, check.span, "a gRPC probe does not go with this destination's protocol", help);
+        }
+        if self.protocol != Some(Protocol::Tcp) {
+            return;
+        }
+        if let Some((_, span)) = self.circuit_breaker.filter(|(b, _)| b.counts_requests()) {
+            let help = "connections are counted by `max-connections`";
+            cx.error(codes::CONFLICTING, span, "this counts requests, and `protocol tcp` has none", help);
+        }
+        if let Some((balance, span)) = &self.balance
+            && matches!(balance.key(), Some(Key::Header(_) | Key::Cookie(_)))
+        {
+            let help = "balance by `source-ip`";
+            cx.error(codes::CONFLICTING, *span, "this looks at requests, and `protocol tcp` has none", help);
         }
     }
 

@@ -1,6 +1,6 @@
 //! `envoy.config.cluster.v3`, `envoy.config.endpoint.v3` and the HTTP options of upstreams.
 
-use super::{Address, Empty, ProtoDuration, Str, unset};
+use super::{Address, Empty, HashPolicy, ProtoDuration, Str, unset};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,13 +24,24 @@ pub struct Cluster {
     /// The time to connect.
     pub connect_timeout: ProtoDuration,
     /// How an endpoint is chosen.
-    pub lb_policy: LbPolicy,
+    #[serde(default, skip_serializing_if = "unset")]
+    pub lb_policy: Option<LbPolicy>,
+    /// The same, with options of its own; in place of `lb_policy`.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub load_balancing_policy: Option<LoadBalancingPolicy>,
     /// How much may be under way.
     pub circuit_breakers: CircuitBreakers,
     /// When an endpoint is left out.
     #[serde(default, skip_serializing_if = "unset")]
     pub outlier_detection: Option<OutlierDetection>,
-    /// Which HTTP it speaks.
+    /// Probes.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub health_checks: Vec<HealthCheck>,
+    /// What holds for every way to balance.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub common_lb_config: Option<CommonLbConfig>,
+    /// Which HTTP it speaks; nothing where it speaks none.
+    #[serde(default, skip_serializing_if = "unset")]
     pub typed_extension_protocol_options: BTreeMap<Str, ProtocolOptions>,
 }
 
@@ -101,6 +112,132 @@ pub enum LbPolicy {
     LeastRequest,
     /// Any.
     Random,
+    /// By a hash, on a ring.
+    RingHash,
+    /// By a hash, from a table.
+    Maglev,
+}
+
+/// `cluster.v3.LoadBalancingPolicy`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadBalancingPolicy {
+    /// The policies; the first one that Envoy knows is taken.
+    pub policies: Vec<LoadBalancingPolicyItem>,
+}
+
+/// `cluster.v3.LoadBalancingPolicy.Policy`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadBalancingPolicyItem {
+    /// The policy.
+    pub typed_extension_config: LbExtension,
+}
+
+/// `core.v3.TypedExtensionConfig` of a load-balancing policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LbExtension {
+    /// The extension.
+    pub name: Str,
+    /// Its configuration.
+    pub typed_config: LbExtensionConfig,
+}
+
+/// The load-balancing policies that the compiler emits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "@type")]
+pub enum LbExtensionConfig {
+    /// `load_balancing_policies.ring_hash.v3.RingHash`
+    #[serde(rename = "type.googleapis.com/envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash")]
+    RingHash {
+        /// What is hashed.
+        consistent_hashing_lb_config: ConsistentHashing,
+    },
+    /// `load_balancing_policies.maglev.v3.Maglev`
+    #[serde(rename = "type.googleapis.com/envoy.extensions.load_balancing_policies.maglev.v3.Maglev")]
+    Maglev {
+        /// What is hashed.
+        consistent_hashing_lb_config: ConsistentHashing,
+    },
+}
+
+/// `load_balancing_policies.common.v3.ConsistentHashingLbConfig`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConsistentHashing {
+    /// What is hashed.
+    pub hash_policy: Vec<HashPolicy>,
+}
+
+/// `cluster.v3.Cluster.CommonLbConfig`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CommonLbConfig {
+    /// Below which share of healthy endpoints all are taken.
+    pub healthy_panic_threshold: Percent,
+}
+
+/// `type.v3.Percent`
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Percent {
+    /// So many of a hundred.
+    pub value: f64,
+}
+
+/// `core.v3.HealthCheck`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    /// The time for an answer.
+    pub timeout: ProtoDuration,
+    /// The time between probes.
+    pub interval: ProtoDuration,
+    /// The same while there is no traffic.
+    pub no_traffic_interval: ProtoDuration,
+    /// How many bad ones in a row make an endpoint unhealthy.
+    pub unhealthy_threshold: u32,
+    /// How many good ones in a row make it healthy.
+    pub healthy_threshold: u32,
+    /// What a probe is.
+    #[serde(flatten)]
+    pub kind: HealthCheckKind,
+}
+
+/// The `health_checker` oneof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthCheckKind {
+    /// A request.
+    HttpHealthCheck(HttpHealthCheck),
+    /// A connection.
+    TcpHealthCheck(Empty),
+    /// A gRPC call.
+    GrpcHealthCheck(GrpcHealthCheck),
+}
+
+/// `core.v3.HealthCheck.HttpHealthCheck`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpHealthCheck {
+    /// The Host.
+    pub host: String,
+    /// The path.
+    pub path: String,
+    /// Which HTTP; HTTP/1 where unset.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub codec_client_type: Option<CodecClientType>,
+}
+
+/// `type.v3.CodecClientType`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CodecClientType {
+    /// HTTP/2.
+    Http2,
+}
+
+/// `core.v3.HealthCheck.GrpcHealthCheck`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrpcHealthCheck {
+    /// The service asked for.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub service_name: Option<String>,
+    /// The authority of the call.
+    pub authority: String,
 }
 
 /// `cluster.v3.CircuitBreakers`

@@ -135,6 +135,10 @@ pub struct FractionalPercent {
 pub enum Denominator {
     /// Percent.
     Hundred,
+    /// Hundredths of a percent.
+    TenThousand,
+    /// Millionths.
+    Million,
 }
 
 /// `type.matcher.v3.StringMatcher`

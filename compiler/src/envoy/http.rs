@@ -105,6 +105,9 @@ pub enum HttpFilterConfig {
     /// Local rate limits.
     #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit")]
     LocalRateLimit(Box<LocalRateLimit>),
+    /// Cross-origin calls.
+    #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors")]
+    Cors(Empty),
     /// The router.
     #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router")]
     Router(Empty),

@@ -1,6 +1,6 @@
 //! `envoy.config.listener.v3`.
 
-use super::{Address, HttpConnectionManager, Metadata, Str, unset};
+use super::{Address, HttpConnectionManager, Metadata, Str, TcpProxy, unset};
 use serde::{Deserialize, Serialize};
 
 /// `listener.v3.Listener`
@@ -53,4 +53,7 @@ pub enum NetworkFilter {
         rename = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     )]
     Http(Box<HttpConnectionManager>),
+    /// Connections as they are.
+    #[serde(rename = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy")]
+    Tcp(Box<TcpProxy>),
 }

@@ -12,6 +12,7 @@ mod http;
 mod listener;
 mod ratelimit;
 mod route;
+mod tcp;
 
 pub use accesslog::*;
 pub use bootstrap::*;
@@ -21,6 +22,7 @@ pub use http::*;
 pub use listener::*;
 pub use ratelimit::*;
 pub use route::*;
+pub use tcp::*;
 
 use serde::{Deserialize, Serialize};
 

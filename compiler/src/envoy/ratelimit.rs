@@ -4,7 +4,7 @@ use super::{HeaderValueOption, ProtoDuration, RuntimeFractionalPercent, Str, uns
 use serde::{Deserialize, Serialize};
 
 /// `LocalRateLimit`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct LocalRateLimit {
     /// The prefix of its counters.
     pub stat_prefix: Str,
@@ -26,6 +26,15 @@ pub struct LocalRateLimit {
     /// Further buckets by descriptor.
     #[serde(default, skip_serializing_if = "unset")]
     pub descriptors: Vec<LocalRateLimitDescriptor>,
+    /// Which descriptors a request has; in place of the route's.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub rate_limits: Vec<RouteRateLimit>,
+    /// How many buckets are kept for descriptors whose values requests bring.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub max_dynamic_descriptors: Option<u32>,
+    /// Whether requests with a descriptor take from the bucket of those without too.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub always_consume_default_token_bucket: Option<bool>,
 }
 
 /// `type.v3.HttpStatus`
@@ -60,8 +69,9 @@ pub struct LocalRateLimitDescriptor {
 pub struct DescriptorEntry {
     /// The entry's key.
     pub key: Str,
-    /// The entry's value.
-    pub value: String,
+    /// The entry's value; any where unset.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub value: Option<String>,
 }
 
 /// `route.v3.RateLimit`: which descriptor a route's requests have.
@@ -77,6 +87,36 @@ pub struct RouteRateLimit {
 pub enum RateLimitAction {
     /// A fixed entry, with the key `generic_key`.
     GenericKey(GenericKey),
+    /// A header's value.
+    RequestHeaders {
+        /// The header.
+        header_name: String,
+        /// The entry's key.
+        descriptor_key: Str,
+    },
+    /// The peer's address, with the key `remote_address`.
+    RemoteAddress {},
+    /// What an extension makes of the request.
+    Extension {
+        /// Its name.
+        name: Str,
+        /// Its configuration.
+        typed_config: DescriptorExtension,
+    },
+}
+
+/// The descriptor extensions that the compiler emits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "@type")]
+pub enum DescriptorExtension {
+    /// The value of a CEL expression.
+    #[serde(rename = "type.googleapis.com/envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor")]
+    Expr {
+        /// The entry's key.
+        descriptor_key: Str,
+        /// The expression.
+        text: Str,
+    },
 }
 
 /// `route.v3.RateLimit.Action.GenericKey`

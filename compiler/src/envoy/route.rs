@@ -2,7 +2,7 @@
 
 use super::{
     Empty, HeaderValueOption, LocalRateLimit, ProtoDuration, RegexMatchAndSubstitute, RegexMatcher, RouteRateLimit,
-    Str, StringMatcher, unset,
+    RuntimeFractionalPercent, Str, StringMatcher, unset,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -213,6 +213,9 @@ pub struct RouteAction {
     /// The host that the upstream sees.
     #[serde(default, skip_serializing_if = "unset")]
     pub host_rewrite_literal: Option<String>,
+    /// Whether the upstream sees the DNS name of its endpoint as host.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub auto_host_rewrite: Option<bool>,
     /// The time for all tries; zero for no limit.
     pub timeout: ProtoDuration,
     /// The time without bytes; zero for no limit.
@@ -220,6 +223,12 @@ pub struct RouteAction {
     /// Further tries.
     #[serde(default, skip_serializing_if = "unset")]
     pub retry_policy: Option<RetryPolicy>,
+    /// What is hashed, for sticky splits and for clusters that balance by a hash.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub hash_policy: Vec<HashPolicy>,
+    /// Where copies go.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub request_mirror_policies: Vec<MirrorPolicy>,
     /// Which rate-limit descriptors its requests have.
     #[serde(default, skip_serializing_if = "unset")]
     pub rate_limits: Vec<RouteRateLimit>,
@@ -230,6 +239,43 @@ pub struct RouteAction {
 pub struct WeightedClusters {
     /// The parts of the split.
     pub clusters: Vec<ClusterWeight>,
+    /// Whether the route's hash draws the part.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub use_hash_policy: Option<bool>,
+}
+
+/// `route.v3.RouteAction.HashPolicy`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HashPolicy {
+    /// A header.
+    Header {
+        /// Its name.
+        header_name: String,
+    },
+    /// A cookie, which is not made where it is missing.
+    Cookie {
+        /// Its name.
+        name: String,
+    },
+    /// The connection.
+    ConnectionProperties {
+        /// Its peer's address.
+        source_ip: bool,
+    },
+}
+
+/// `route.v3.RouteAction.RequestMirrorPolicy`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MirrorPolicy {
+    /// Where the copies go.
+    pub cluster: String,
+    /// How many requests are copied.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub runtime_fraction: Option<RuntimeFractionalPercent>,
+    /// Whether the copy has the Host of the request.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub disable_shadow_host_suffix_append: bool,
 }
 
 /// `route.v3.WeightedCluster.ClusterWeight`
@@ -239,6 +285,9 @@ pub struct ClusterWeight {
     pub name: String,
     /// Its weight among the sum of all.
     pub weight: u32,
+    /// Headers added to responses from it.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub response_headers_to_add: Vec<HeaderValueOption>,
 }
 
 /// `route.v3.RetryPolicy`
@@ -328,10 +377,35 @@ pub enum PerFilterConfig {
     /// A limit of this route or virtual host alone.
     #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit")]
     LocalRateLimit(Box<LocalRateLimit>),
+    /// Which pages may call.
+    #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy")]
+    Cors(Box<CorsPolicy>),
     /// Turns on a filter that is off elsewhere.
     #[serde(rename = "type.googleapis.com/envoy.config.route.v3.FilterConfig")]
     Enabled {
         /// The filter's own settings are kept.
         config: Empty,
     },
+}
+
+/// `filters.http.cors.v3.CorsPolicy`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CorsPolicy {
+    /// The origins.
+    pub allow_origin_string_match: Vec<StringMatcher>,
+    /// The methods, joined with commas.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub allow_methods: Option<String>,
+    /// The headers that a page may send, joined with commas.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub allow_headers: Option<String>,
+    /// The headers that a page may read, joined with commas.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub expose_headers: Option<String>,
+    /// How long the answer to a preflight holds, in seconds.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub max_age: Option<String>,
+    /// Whether the user's cookies may come along.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub allow_credentials: Option<bool>,
 }

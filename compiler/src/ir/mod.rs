@@ -7,17 +7,21 @@ pub use condition::{Condition, Pattern, Subject, Test};
 
 use crate::clause::accesslog::AccessLog;
 use crate::clause::client_address::ClientAddress;
+use crate::clause::cors::Cors;
 use crate::clause::headers::HeaderChanges;
+use crate::clause::mirror::Mirror;
 use crate::clause::ratelimit::RateLimit;
 use crate::clause::redirect::Redirect;
 use crate::clause::respond::Respond;
 use crate::clause::retry::Retry;
 use crate::clause::rewrite::PathRewrite;
+use crate::clause::sticky::Sticky;
 use crate::clause::upstream::UpstreamSettings;
 use crate::name::{ServiceName, ServicePort};
 use meshc_dsl::Span;
 use meshc_dsl::value::Portion;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -74,10 +78,38 @@ pub struct Steered {
     pub service: ServicePort,
     /// Where the route names it.
     pub span: Span,
-    /// The rules in order; the last one, the fallback, has no condition.
-    pub rules: Vec<Rule>,
-    /// Every destination of the rules, each once.
+    /// What happens to its traffic.
+    pub traffic: Traffic,
+    /// Every destination of it, each once.
     pub upstreams: Vec<Upstream>,
+}
+
+/// What happens to the traffic of a service or listener.
+#[derive(Debug)]
+pub enum Traffic {
+    /// Requests go by rules, tried in order; in a route the last one, the fallback, has no condition.
+    Http(Vec<Rule>),
+    /// Connections go by a split.
+    Tcp(Tcp),
+}
+
+impl Traffic {
+    /// The rules; none where connections are routed.
+    pub fn rules(&self) -> &[Rule] {
+        match self {
+            Traffic::Http(rules) => rules,
+            Traffic::Tcp(_) => &[],
+        }
+    }
+}
+
+/// Where connections go.
+#[derive(Debug, Clone)]
+pub struct Tcp {
+    /// The split; the portions sum to the whole.
+    pub split: Vec<Share>,
+    /// The time without bytes on a connection; `None` for no limit.
+    pub idle_timeout: Option<Duration>,
 }
 
 /// A listener on the node's own address.
@@ -95,9 +127,9 @@ pub struct Listen {
     pub name: String,
     /// Where it listens.
     pub address: SocketAddr,
-    /// The rules in order.
-    pub rules: Vec<Rule>,
-    /// Every destination of the rules, each once.
+    /// What happens to its traffic.
+    pub traffic: Traffic,
+    /// Every destination of it, each once.
     pub upstreams: Vec<Upstream>,
     /// Whether destinations see the client's own address.
     pub client_address: ClientAddress,
@@ -114,6 +146,8 @@ pub struct Rule {
     pub condition: Option<Condition>,
     /// What happens to them.
     pub action: Action,
+    /// Which pages of other origins may call.
+    pub cors: Option<Cors>,
     /// The limit that they count against.
     pub limit: Option<RateLimit>,
     /// Changes of the request's headers.
@@ -126,7 +160,7 @@ pub struct Rule {
 #[derive(Debug, Clone)]
 pub enum Action {
     /// It goes to an upstream.
-    Forward(Forward),
+    Forward(Box<Forward>),
     /// The client is sent elsewhere.
     Redirect(Redirect),
     /// The proxy answers.
@@ -148,6 +182,10 @@ pub struct Forward {
     pub idle_timeout: Option<Duration>,
     /// Further tries.
     pub retry: Option<Retry>,
+    /// How a client keeps its side of the split; `None` also for a split of one.
+    pub sticky: Option<Sticky>,
+    /// Copies of the requests.
+    pub mirrors: Vec<Mirror>,
     /// Whether only GET and HEAD may pass, as to the administration interface.
     pub read_only: bool,
 }
@@ -182,8 +220,37 @@ pub enum Endpoint {
     },
     /// A fixed address.
     Address(SocketAddr),
+    /// A name that DNS resolves, outside the cluster.
+    Dns {
+        /// The name.
+        host: String,
+        /// The port.
+        port: u16,
+    },
     /// Envoy's administration interface.
     EnvoyAdmin,
+}
+
+impl Endpoint {
+    /// The host that a request of the proxy's own, such as a probe, asks for.
+    pub fn host(&self) -> String {
+        match self {
+            Endpoint::Service { service, .. } => format!("{}.{}", service.service.name, service.service.namespace),
+            Endpoint::Dns { host, .. } => host.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Service { service, .. } => service.fmt(f),
+            Endpoint::Address(address) => address.fmt(f),
+            Endpoint::Dns { host, port } => write!(f, "{host}:{port}"),
+            Endpoint::EnvoyAdmin => f.write_str("envoy-admin"),
+        }
+    }
 }
 
 /// A Service for one version of a service.

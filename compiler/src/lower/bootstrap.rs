@@ -2,11 +2,10 @@
 
 use super::cilium::listen_address;
 use super::cluster::{self, Source};
-use super::http::{self, Http, RouteSource};
-use super::routes::{self, Routes};
+use super::inlet::Inlet;
 use crate::clause::accesslog::AccessLog;
 use crate::envoy::{Address, Admin, Bootstrap, Cluster, Listener, Metadata, Pipe, SocketAddress, StaticResources};
-use crate::ir::{Endpoint, Origin, Program, Rule, Upstream};
+use crate::ir::{Endpoint, Origin, Program, Traffic, Upstream};
 use crate::kubernetes::{Object, SOURCE_ANNOTATION};
 use crate::target::Target;
 use meshc_dsl::Diagnostic;
@@ -40,7 +39,7 @@ pub(crate) fn object(program: &Program, diagnostics: &mut Vec<Diagnostic>) -> Ve
             origin: &route.origin,
             access_log: route.access_log.as_ref(),
         };
-        parts.listener(site, &one.rules, &one.upstreams, diagnostics);
+        parts.listener(site, &one.traffic, &one.upstreams, diagnostics);
     }
     for listen in &program.listens {
         let site = Site {
@@ -50,7 +49,7 @@ pub(crate) fn object(program: &Program, diagnostics: &mut Vec<Diagnostic>) -> Ve
             origin: &listen.origin,
             access_log: listen.access_log.as_ref(),
         };
-        parts.listener(site, &listen.rules, &listen.upstreams, diagnostics);
+        parts.listener(site, &listen.traffic, &listen.upstreams, diagnostics);
     }
     if parts.resources.listeners.is_empty() {
         return Vec::new();
@@ -75,16 +74,25 @@ struct Parts {
 }
 
 impl Parts {
-    fn listener(&mut self, site: Site<'_>, rules: &[Rule], upstreams: &[Upstream], diagnostics: &mut Vec<Diagnostic>) {
+    fn listener(
+        &mut self,
+        site: Site<'_>,
+        traffic: &Traffic,
+        upstreams: &[Upstream],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         let clusters: Vec<String> = upstreams.iter().map(|u| self.cluster(&site.name, u)).collect();
-        let Routes { configuration, filters } = routes::lower(rules, &clusters, &site.name, Target::Envoy, diagnostics);
-        let http = Http {
+        let inlet = Inlet {
+            traffic,
+            upstreams,
+            clusters: &clusters,
+            name: site.name.clone(),
             stat_prefix: site.name.clone(),
             default_host: site.host,
-            routes: RouteSource::InPlace(configuration),
-            filters,
             access_log: site.access_log,
+            port: None,
         };
+        let (chain, _) = inlet.chain(Target::Envoy, diagnostics);
         let source = format!("{} {}", site.origin.file, site.origin.declaration);
         let facts = BTreeMap::from([("source".into(), source)]);
         let reader = SOURCE_ANNOTATION.split('/').next().unwrap_or(SOURCE_ANNOTATION);
@@ -92,7 +100,7 @@ impl Parts {
             name: site.name,
             metadata: Some(Metadata { filter_metadata: BTreeMap::from([(reader.into(), facts)]) }),
             address: Some(site.address),
-            filter_chains: vec![http::chain(http, None)],
+            filter_chains: vec![chain],
         });
     }
 
@@ -104,6 +112,7 @@ impl Parts {
                 ("envoy-admin".to_owned(), Source::Given(admin_pipe()))
             }
             Endpoint::Address(address) => (format!("{owner}/{address}"), Source::Static(vec![*address])),
+            Endpoint::Dns { host, port } => (format!("{owner}/{host}:{port}"), Source::Dns(host.clone(), *port)),
             Endpoint::Service { service, addresses } => {
                 let source = if addresses.is_empty() {
                     let host = format!("{}.{}.svc.cluster.local", service.service.name, service.service.namespace);
@@ -116,7 +125,8 @@ impl Parts {
         };
         let known = |c: &Cluster| c.name == name;
         if !self.resources.clusters.iter().any(known) {
-            self.resources.clusters.push(cluster::lower(&name, source, &upstream.settings, Target::Envoy));
+            let host = upstream.endpoint.host();
+            self.resources.clusters.push(cluster::lower(&name, source, &host, &upstream.settings, Target::Envoy));
         }
         name
     }

@@ -1,8 +1,7 @@
 //! Routes and listeners → CiliumEnvoyConfigs, with names that no release rewrites.
 
 use super::cluster::{self, Source};
-use super::http::{self, Http, RouteSource};
-use super::routes::{self, Routes};
+use super::inlet::Inlet;
 use crate::envoy::{Address, FilterChain, Listener, Resource, SocketAddress};
 use crate::ir::{Endpoint, Listen, Origin, Program, Route, Scope, Steered, Upstream, VersionService};
 use crate::kubernetes::{
@@ -117,7 +116,7 @@ impl Naming {
         match &upstream.endpoint {
             // Cilium's bootstrap has this cluster; the slash keeps it from being qualified.
             Endpoint::EnvoyAdmin => "/envoy-admin".to_owned(),
-            Endpoint::Address(address) => self.qualify(&format!("{owner}/{address}")),
+            Endpoint::Address(_) | Endpoint::Dns { .. } => self.qualify(&format!("{owner}/{}", upstream.endpoint)),
             Endpoint::Service { service, .. } => self.qualify(&format!("{owner}/{}", self.inside(service))),
         }
     }
@@ -169,6 +168,7 @@ impl Parts {
             let source = match &upstream.endpoint {
                 Endpoint::EnvoyAdmin => None,
                 Endpoint::Address(address) => Some(Source::Static(vec![*address])),
+                Endpoint::Dns { host, port } => Some(Source::Dns(host.clone(), *port)),
                 Endpoint::Service { service, .. } => {
                     let numbers = self.backends.entry(service.service.clone()).or_default();
                     numbers.extend(service.port.map(|p| p.to_string()));
@@ -176,7 +176,8 @@ impl Parts {
                 }
             };
             if let Some(source) = source {
-                self.clusters.push(Resource::Cluster(cluster::lower(&name, source, &upstream.settings, target)));
+                let host = upstream.endpoint.host();
+                self.clusters.push(Resource::Cluster(cluster::lower(&name, source, &host, &upstream.settings, target)));
             }
             names.push(name);
         }
@@ -215,17 +216,19 @@ fn steering(group: &[&Route], target: Target, diagnostics: &mut Vec<Diagnostic>)
         let owner = naming.inside(service);
         let name = naming.qualify(&owner);
         let clusters = parts.upstreams(&one.upstreams, &owner, &naming, target);
-        let Routes { configuration, filters } = routes::lower(&one.rules, &clusters, &name, target, diagnostics);
-        let http = Http {
+        let inlet = Inlet {
+            traffic: &one.traffic,
+            upstreams: &one.upstreams,
+            clusters: &clusters,
+            name,
             stat_prefix: service.to_string(),
             default_host: format!("{}.{}", service.service.name, service.service.namespace),
-            routes: RouteSource::ByName(name),
-            filters,
             access_log: route.access_log.as_ref(),
+            port: service.port.filter(|_| several(&service.service) && !per_port),
         };
-        let port = service.port.filter(|_| several(&service.service) && !per_port);
-        chains.entry(&service.service).or_default().push((service, http::chain(http, port)));
-        parts.routes.push(Resource::RouteConfiguration(configuration));
+        let (chain, routes) = inlet.chain(target, diagnostics);
+        chains.entry(&service.service).or_default().push((service, chain));
+        parts.routes.extend(routes.map(Resource::RouteConfiguration));
     }
     for (service, chains) in chains {
         listeners(service, chains, &naming, target, &mut parts);
@@ -286,20 +289,23 @@ fn listening(listen: &Listen, target: Target, diagnostics: &mut Vec<Diagnostic>)
     let clusters = parts.upstreams(&listen.upstreams, "to", &naming, target);
     // Envoy cannot move a listener to another address, so the address is part of the name.
     let name = naming.qualify(&listen.address.to_string());
-    let Routes { configuration, filters } = routes::lower(&listen.rules, &clusters, &name, target, diagnostics);
-    let http = Http {
+    let inlet = Inlet {
+        traffic: &listen.traffic,
+        upstreams: &listen.upstreams,
+        clusters: &clusters,
+        name: name.clone(),
         stat_prefix: format!("listen/{}", listen.name),
         default_host: listen.name.clone(),
-        routes: RouteSource::ByName(name.clone()),
-        filters,
         access_log: listen.access_log.as_ref(),
+        port: None,
     };
-    parts.routes.push(Resource::RouteConfiguration(configuration));
+    let (chain, routes) = inlet.chain(target, diagnostics);
+    parts.routes.extend(routes.map(Resource::RouteConfiguration));
     parts.listeners.push(Listener {
         name,
         metadata: None,
         address: Some(listen_address(listen.address)),
-        filter_chains: vec![http::chain(http, None)],
+        filter_chains: vec![chain],
     });
     let (labels, annotation) = marks(listen.client_address.use_original_source(), target);
     naming.object(&BTreeSet::from([&listen.origin]), labels, annotation, parts.spec())

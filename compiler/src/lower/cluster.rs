@@ -3,11 +3,11 @@
 use crate::clause::outlier::Outlier;
 use crate::clause::upstream::UpstreamSettings;
 use crate::envoy::{
-    Address, CircuitBreakers, Cluster, ClusterLoadAssignment, DiscoveryType, DnsLookupFamily, EdsClusterConfig,
-    Endpoint, LbEndpoint, LocalityLbEndpoints, OutlierDetection, ProtoDuration, SocketAddress, Thresholds,
+    Address, CircuitBreakers, Cluster, ClusterLoadAssignment, CommonLbConfig, DiscoveryType, DnsLookupFamily,
+    EdsClusterConfig, Endpoint, LbEndpoint, LocalityLbEndpoints, OutlierDetection, Percent, ProtoDuration,
+    SocketAddress, Thresholds,
 };
 use crate::target::{self, Target};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// Where a cluster's endpoints come from.
@@ -22,8 +22,8 @@ pub(crate) enum Source {
     Given(Address),
 }
 
-/// One cluster.
-pub(crate) fn lower(name: &str, source: Source, settings: &UpstreamSettings, target: Target) -> Cluster {
+/// A cluster; `host` is what its health checks ask for.
+pub(crate) fn lower(name: &str, source: Source, host: &str, settings: &UpstreamSettings, target: Target) -> Cluster {
     let breaker = settings.circuit_breaker;
     let thresholds = Thresholds {
         max_connections: breaker.connections,
@@ -32,6 +32,8 @@ pub(crate) fn lower(name: &str, source: Source, settings: &UpstreamSettings, tar
         max_retries: breaker.retries,
     };
     let protocol = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let own_hash = if target.has(&target::CLUSTER_HASH_POLICY) { settings.balance.lower_with_key() } else { None };
+    let health_check = settings.health_check.as_ref();
     let mut cluster = Cluster {
         name: name.to_owned(),
         discovery: DiscoveryType::Static,
@@ -39,10 +41,14 @@ pub(crate) fn lower(name: &str, source: Source, settings: &UpstreamSettings, tar
         load_assignment: None,
         dns_lookup_family: None,
         connect_timeout: ProtoDuration(settings.connect_timeout),
-        lb_policy: settings.balance.lower(),
+        lb_policy: own_hash.is_none().then(|| settings.balance.lower()),
+        load_balancing_policy: own_hash,
         circuit_breakers: CircuitBreakers { thresholds: vec![thresholds] },
         outlier_detection: settings.outlier.as_ref().map(|o| outlier(o, target)),
-        typed_extension_protocol_options: BTreeMap::from([(protocol.into(), settings.protocol.lower())]),
+        health_checks: health_check.map(|check| check.lower(host, settings.protocol)).into_iter().collect(),
+        // Unhealthy endpoints get nothing, even where all are.
+        common_lb_config: health_check.map(|_| CommonLbConfig { healthy_panic_threshold: Percent { value: 0.0 } }),
+        typed_extension_protocol_options: settings.protocol.lower().map(|p| (protocol.into(), p)).into_iter().collect(),
     };
     cluster.locate(source);
     cluster

@@ -81,15 +81,7 @@ pub(crate) fn plan(uses: &[Use<'_>], target: Target, diagnostics: &mut Vec<Diagn
 
 /// The filter without a limit of its own: routes and virtual hosts bring theirs.
 fn bare_filter() -> HttpFilter {
-    let bare = LocalRateLimit {
-        stat_prefix: "ratelimit".into(),
-        status: None,
-        token_bucket: None,
-        filter_enabled: None,
-        filter_enforced: None,
-        response_headers_to_add: Vec::new(),
-        descriptors: Vec::new(),
-    };
+    let bare = LocalRateLimit { stat_prefix: "ratelimit".into(), ..LocalRateLimit::default() };
     HttpFilter { name: FILTER.into(), typed_config: HttpFilterConfig::LocalRateLimit(Box::new(bare)), disabled: false }
 }
 

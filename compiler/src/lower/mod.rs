@@ -3,11 +3,14 @@
 mod bootstrap;
 mod cilium;
 mod cluster;
+mod cors;
 mod http;
+mod inlet;
 mod limits;
 mod matches;
 mod order;
 mod routes;
+mod tcp;
 
 use crate::ir::Program;
 use crate::kubernetes::Manifest;

@@ -1,15 +1,17 @@
 //! Rules → the one virtual host of a service, whose routes Envoy tries in order.
 
 use super::limits::{self, Plan, Use};
-use super::{matches, order};
+use super::{cors, matches, order};
+use crate::clause::sticky::{self, Sticky};
 use crate::clause::{respond, split};
 use crate::envoy::{
     self, HeaderMatch, HeaderMatcher, HttpFilter, ProtoDuration, Route, RouteAction, RouteActionKind,
     RouteConfiguration, RouteMatch, Str, StringMatcher, VirtualHost,
 };
-use crate::ir::{Action, Forward, Rule};
-use crate::target::Target;
+use crate::ir::{Action, Forward, Pattern, Rule, Upstream};
+use crate::target::{self, Target};
 use meshc_dsl::Diagnostic;
+use meshc_dsl::diagnostic::codes;
 
 /// The routes of one service, and the filters that they need.
 pub(crate) struct Routes {
@@ -17,22 +19,25 @@ pub(crate) struct Routes {
     pub(crate) filters: Vec<HttpFilter>,
 }
 
-/// Lowers rules; `clusters` are the names of the upstreams, `name` the fully qualified name of the
-/// route configuration and its virtual host.
-pub(crate) fn lower(
-    rules: &[Rule],
-    clusters: &[String],
-    name: &str,
-    target: Target,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Routes {
+/// Whose rules are lowered.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    /// The destinations of the rules.
+    pub(crate) upstreams: &'a [Upstream],
+    /// The names of their clusters.
+    pub(crate) clusters: &'a [String],
+    pub(crate) target: Target,
+}
+
+/// Lowers rules; `name` is the fully qualified name of the route configuration and its virtual host.
+pub(crate) fn lower(rules: &[Rule], site: Site<'_>, name: &str, diagnostics: &mut Vec<Diagnostic>) -> Routes {
+    rules.iter().for_each(|rule| one_key(rule, site, diagnostics));
     let items = order::items(rules, diagnostics);
-    let found: Vec<(usize, Vec<RouteMatch>)> =
-        items.iter().map(|item| (item.rule, matches::lower(&item.literals, target))).collect();
+    let found: Vec<Found> = items.iter().map(|item| Found::of(item, rules, site.target)).collect();
     let mut counts = vec![0; rules.len()];
-    for (at, matches) in &found {
-        if let Some(count) = counts.get_mut(*at) {
-            *count += matches.len();
+    for one in &found {
+        if let Some(count) = counts.get_mut(one.rule) {
+            *count += one.matches.len();
         }
     }
     let uses: Vec<Use<'_>> = rules
@@ -44,13 +49,15 @@ pub(crate) fn lower(
             forwards: matches!(rule.action, Action::Forward(_)),
         })
         .collect();
-    let plan = limits::plan(&uses, target, diagnostics);
-    let mut routes = Vec::with_capacity(found.iter().map(|(_, m)| m.len()).sum());
-    for (at, matches) in found {
-        let Some(rule) = rules.get(at) else { continue };
-        let name: Str = if rule.condition.is_none() { "fallback".into() } else { format!("rule-{}", at + 1).into() };
-        for one in matches {
-            rule_routes(rule, &name, one, clusters, &plan, &mut routes);
+    let plan = limits::plan(&uses, site.target, diagnostics);
+    let mut routes = Vec::with_capacity(found.iter().map(|one| one.matches.len()).sum());
+    for one in found {
+        let Some(rule) = rules.get(one.rule) else { continue };
+        let name: Str =
+            if rule.condition.is_none() { "fallback".into() } else { format!("rule-{}", one.rule + 1).into() };
+        routes.extend(one.questions.into_iter().filter_map(|matches| question(rule, &name, matches, site, &plan)));
+        for matches in one.matches {
+            rule_routes(rule, &name, matches, site, &plan, &mut routes);
         }
     }
     let host =
@@ -60,16 +67,44 @@ pub(crate) fn lower(
         virtual_hosts: vec![host],
         max_direct_response_body_size_bytes: longest_body(rules),
     };
-    Routes { configuration, filters: plan.filters }
+    let cors = rules.iter().any(|rule| rule.cors.is_some()).then(cors::filter);
+    Routes { configuration, filters: cors.into_iter().chain(plan.filters).collect() }
+}
+
+/// The matches of one alternative of a rule.
+struct Found {
+    rule: usize,
+    matches: Vec<RouteMatch>,
+    /// What a browser asks before a call, where that needs a route of its own.
+    questions: Vec<RouteMatch>,
+}
+
+impl Found {
+    fn of(item: &order::Item<'_>, rules: &[Rule], target: Target) -> Self {
+        let questions = rules.get(item.rule).and_then(|rule| {
+            let to_upstream = matches!(rule.action, Action::Forward(_));
+            Some(cors::questions(rule.cors.as_ref()?, &item.literals, to_upstream, target))
+        });
+        Self {
+            rule: item.rule,
+            matches: matches::lower(&item.literals, target),
+            questions: questions.unwrap_or_default(),
+        }
+    }
 }
 
 /// How many Envoy routes a rule becomes for each of its matches.
 fn routes_each(rule: &Rule) -> usize {
-    if is_read_only(rule) { 2 } else { 1 }
+    let Action::Forward(forward) = &rule.action else {
+        return 1 + rule.cors.as_ref().map_or(0, |cors| cors.origins.len());
+    };
+    (1 + sides(forward).count()) * if forward.read_only { 2 } else { 1 }
 }
 
-fn is_read_only(rule: &Rule) -> bool {
-    matches!(&rule.action, Action::Forward(forward) if forward.read_only)
+/// The shares whose clients come back by a cookie: not those that are to get nothing.
+fn sides(forward: &Forward) -> impl Iterator<Item = &crate::ir::Share> {
+    let issued = matches!(forward.sticky, Some(Sticky::IssuedCookie(_)));
+    forward.split.iter().filter(move |share| issued && share.portion.0 > 0)
 }
 
 /// The largest body where Envoy's own limit does not suffice.
@@ -81,66 +116,144 @@ fn longest_body(rules: &[Rule]) -> Option<u32> {
     bodies.max().filter(|n| *n > respond::PLAIN_BODY).and_then(|n| u32::try_from(n).ok())
 }
 
-fn rule_routes(
-    rule: &Rule,
-    name: &Str,
-    matches: RouteMatch,
-    clusters: &[String],
-    plan: &Plan,
-    routes: &mut Vec<Route>,
-) {
-    let (response_headers_to_add, response_headers_to_remove) = rule.response_headers.lower();
-    let (request_headers_to_add, request_headers_to_remove) = rule.request_headers.lower();
-    let mut route = Route {
-        name: name.clone(),
-        matches,
-        action: action(rule, clusters, plan),
-        request_headers_to_add,
-        request_headers_to_remove,
-        response_headers_to_add,
-        response_headers_to_remove,
-        typed_per_filter_config: plan.of_route(rule.limit.as_ref()),
-    };
-    if !is_read_only(rule) {
-        return routes.push(route);
+/// The route that what a browser asks before a call takes. An upstream never sees the question.
+fn question(rule: &Rule, name: &Str, matches: RouteMatch, site: Site<'_>, plan: &Plan) -> Option<Route> {
+    let cors = rule.cors.as_ref()?;
+    let mut route = route(name, matches, act(rule, site, plan));
+    match rule.action {
+        Action::Forward(_) => cors::put(cors, &mut route),
+        Action::Redirect(_) | Action::Respond(_) => cors::answer(cors, &mut route),
     }
-    let refusal = Route {
-        action: RouteActionKind::DirectResponse(envoy::DirectResponseAction { status: 405, body: None }),
-        request_headers_to_add: Vec::new(),
-        request_headers_to_remove: Vec::new(),
-        ..route.clone()
-    };
-    route.matches.headers.push(HeaderMatcher {
-        name: ":method".into(),
-        matches: HeaderMatch::StringMatch(StringMatcher::SafeRegex(envoy::RegexMatcher { regex: "GET|HEAD".into() })),
-        invert_match: false,
-        treat_missing_header_as_empty: false,
-    });
-    routes.extend([route, refusal]);
+    Some(route)
 }
 
-fn action(rule: &Rule, clusters: &[String], plan: &Plan) -> RouteActionKind {
+fn refusal(status: u32) -> RouteActionKind {
+    RouteActionKind::DirectResponse(envoy::DirectResponseAction { status, body: None })
+}
+
+fn route(name: &Str, matches: RouteMatch, action: RouteActionKind) -> Route {
+    Route {
+        name: name.clone(),
+        matches,
+        action,
+        request_headers_to_add: Vec::new(),
+        request_headers_to_remove: Vec::new(),
+        response_headers_to_add: Vec::new(),
+        response_headers_to_remove: Vec::new(),
+        typed_per_filter_config: Default::default(),
+    }
+}
+
+/// The routes of one match of a rule: for clients with a cookie, then for all.
+fn rule_routes(rule: &Rule, name: &Str, matches: RouteMatch, site: Site<'_>, plan: &Plan, routes: &mut Vec<Route>) {
+    if let Action::Forward(forward) = &rule.action
+        && let Some(Sticky::IssuedCookie(cookie)) = &forward.sticky
+    {
+        for share in sides(forward) {
+            let Some(upstream) = site.upstreams.get(share.upstream) else { continue };
+            let held = Pattern::Equals(sticky::token(&upstream.endpoint));
+            let side = Forward { split: split::whole(share.upstream), sticky: None, ..Forward::clone(forward) };
+            let matches = matches.clone().and(&matches::cookie(cookie, &held, site.target));
+            finish(rule, name, matches, forwarded(&side, rule, site, plan), plan, routes);
+        }
+    }
+    finish(rule, name, matches, act(rule, site, plan), plan, routes);
+}
+
+fn act(rule: &Rule, site: Site<'_>, plan: &Plan) -> RouteActionKind {
     match &rule.action {
         Action::Redirect(redirect) => RouteActionKind::Redirect(redirect.lower()),
         Action::Respond(respond) => RouteActionKind::DirectResponse(respond.lower()),
-        Action::Forward(forward) => {
-            let mut action = forward_action(forward);
-            action.rate_limits = plan.descriptors(rule.limit.as_ref());
-            split::lower(&forward.split, clusters, &mut action);
-            RouteActionKind::Route(Box::new(action))
-        }
+        Action::Forward(forward) => forwarded(forward, rule, site, plan),
     }
 }
 
-fn forward_action(forward: &Forward) -> RouteAction {
-    RouteAction {
+/// Adds a route with all that a rule says beside its action; to the administration interface also
+/// the refusal of what may not pass.
+fn finish(rule: &Rule, name: &Str, matches: RouteMatch, action: RouteActionKind, plan: &Plan, routes: &mut Vec<Route>) {
+    let mut one = route(name, matches, action);
+    (one.response_headers_to_add, one.response_headers_to_remove) = rule.response_headers.lower();
+    one.typed_per_filter_config = plan.of_route(rule.limit.as_ref());
+    match (&rule.cors, &rule.action) {
+        (Some(cors), Action::Forward(_)) => cors::put(cors, &mut one),
+        (Some(cors), _) => return routes.extend(cors::with_origins(cors, one)),
+        (None, _) => {}
+    }
+    let refused = matches!(&rule.action, Action::Forward(forward) if forward.read_only)
+        .then(|| Route { action: refusal(405), ..one.clone() });
+    if refused.is_some() {
+        one.matches.headers.push(HeaderMatcher {
+            name: ":method".into(),
+            matches: HeaderMatch::StringMatch(StringMatcher::SafeRegex(envoy::RegexMatcher {
+                regex: "GET|HEAD".into(),
+            })),
+            invert_match: false,
+            treat_missing_header_as_empty: false,
+        });
+    }
+    (one.request_headers_to_add, one.request_headers_to_remove) = rule.request_headers.lower();
+    routes.push(one);
+    routes.extend(refused);
+}
+
+fn forwarded(forward: &Forward, rule: &Rule, site: Site<'_>, plan: &Plan) -> RouteActionKind {
+    let to_dns =
+        |at: usize| site.upstreams.get(at).is_some_and(|u| matches!(u.endpoint, crate::ir::Endpoint::Dns { .. }));
+    let mut action = RouteAction {
         cluster: None,
         weighted_clusters: None,
         regex_rewrite: forward.path.as_ref().map(|path| path.lower()),
         host_rewrite_literal: forward.host.clone(),
+        // Only the sides of a split that are DNS names get their name as Host.
+        auto_host_rewrite: (forward.host.is_none() && forward.split.iter().any(|s| to_dns(s.upstream))).then_some(true),
         timeout: ProtoDuration(forward.timeout.unwrap_or_default()),
         idle_timeout: ProtoDuration(forward.idle_timeout.unwrap_or_default()),
         retry_policy: forward.retry.as_ref().map(|retry| retry.lower()),
-        rate_limits: Vec::new(),
+        hash_policy: hash_policy(forward, site),
+        request_mirror_policies: forward.mirrors.iter().map(|m| m.lower(site.clusters, site.target)).collect(),
+        rate_limits: plan.descriptors(rule.limit.as_ref()),
+    };
+    split::lower(forward, site.clusters, &issued(forward, site), &mut action);
+    RouteActionKind::Route(Box::new(action))
+}
+
+/// The cookies that the sides of a split hand out.
+fn issued(forward: &Forward, site: Site<'_>) -> Vec<String> {
+    let Some(Sticky::IssuedCookie(name)) = &forward.sticky else { return Vec::new() };
+    let endpoints = forward.split.iter().filter_map(|share| site.upstreams.get(share.upstream)).map(|u| &u.endpoint);
+    endpoints.map(|endpoint| sticky::set_cookie(name, &sticky::token(endpoint))).collect()
+}
+
+/// What is hashed: for the side of a split, and for endpoints where clusters cannot say it themselves.
+fn hash_policy(forward: &Forward, site: Site<'_>) -> Vec<envoy::HashPolicy> {
+    let side = match &forward.sticky {
+        Some(Sticky::Hash(key)) => key.hash_policy(),
+        _ => None,
+    };
+    let endpoints = keys_of_routes(forward, site).first().and_then(|key| key.hash_policy());
+    side.into_iter().chain(endpoints).collect()
+}
+
+/// The keys that the destinations of a rule balance by, each once, on targets where routes say them.
+fn keys_of_routes<'a>(forward: &Forward, site: Site<'a>) -> Vec<&'a crate::clause::key::Key> {
+    if site.target.has(&target::CLUSTER_HASH_POLICY) {
+        return Vec::new();
+    }
+    let mut keys = Vec::new();
+    for key in forward.split.iter().filter_map(|s| site.upstreams.get(s.upstream)?.settings.balance.key()) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys
+}
+
+/// Reports a rule whose destinations balance by different keys where a route says the key.
+fn one_key(rule: &Rule, site: Site<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Action::Forward(forward) = &rule.action else { return };
+    if keys_of_routes(forward, site).len() > 1 {
+        let message = format!("on {} the destinations of one rule balance by one key", site.target);
+        let help = format!("they may have a key each from {} on", target::CLUSTER_HASH_POLICY.first());
+        diagnostics.push(Diagnostic::new(codes::TARGET_CANNOT, rule.span, message).help(help));
     }
 }

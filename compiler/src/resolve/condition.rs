@@ -205,7 +205,7 @@ fn query_value(text: &str, value: &Value, cx: &mut Cx<'_>) -> Option<()> {
     Some(())
 }
 
-fn cookie_name<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
+pub(crate) fn cookie_name<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
     let name = cx.bare_or_text(value)?;
     if name.is_empty() || !visible(name) || name.contains(|c| "()<>@,;:\\\"/[]?={}".contains(c)) {
         cx.error(
@@ -284,7 +284,7 @@ fn grpc_path(word: &str) -> Result<Pattern, ValueError> {
     })
 }
 
-fn method(word: &str) -> Result<String, ValueError> {
+pub(crate) fn method(word: &str) -> Result<String, ValueError> {
     if !word.is_empty() && word.len() <= 32 && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
         return Ok(word.to_owned());
     }

@@ -4,6 +4,7 @@ use super::Cx;
 use super::declarations::in_namespace;
 use super::ports::{self, Use};
 use super::services::{ServiceInfo, socket_address};
+use crate::clause::protocol::Protocol;
 use crate::clause::split;
 use crate::clause::upstream;
 use crate::ir::{Endpoint, Share, Upstream};
@@ -11,6 +12,7 @@ use crate::name::{self, ServiceName, ServicePort, ServiceText, looks_like_versio
 use meshc_dsl::clause::{Destination, DestinationKind, Split};
 use meshc_dsl::diagnostic::{Diagnostic, codes};
 use meshc_dsl::suggest::nearest;
+use meshc_dsl::value::ValueError;
 use meshc_dsl::{Code, Span};
 use std::net::SocketAddr;
 
@@ -23,6 +25,8 @@ pub(crate) struct Owner<'s> {
     pub(crate) namespace: &'s str,
     /// Whether the route has several subjects, each of which must declare the versions used.
     pub(crate) shared: bool,
+    /// Whether connections are routed, not requests.
+    pub(crate) tcp: bool,
 }
 
 /// The destinations of one steered service or listener.
@@ -58,14 +62,14 @@ impl Upstreams<'_> {
     }
 
     /// The routed service itself, as a split of one.
-    pub(crate) fn routed(&mut self, service: &ServicePort, cx: &Cx<'_>) -> Vec<Share> {
+    pub(crate) fn routed(&mut self, service: &ServicePort, cx: &mut Cx<'_>) -> Vec<Share> {
         let addresses = cx.env.services.get(&service.service).map(|i| i.endpoints.clone()).unwrap_or_default();
         let endpoint = Endpoint::Service { service: service.clone(), addresses };
         let upstream = self.index(endpoint, std::slice::from_ref(&service.service), cx);
         split::whole(upstream)
     }
 
-    fn destination<'a>(&mut self, destination: &'a Destination, cx: &mut Cx<'a>) -> Option<usize> {
+    pub(crate) fn destination<'a>(&mut self, destination: &'a Destination, cx: &mut Cx<'a>) -> Option<usize> {
         let (endpoint, settings) = match &destination.kind {
             DestinationKind::EnvoyAdmin { writable } => {
                 if *writable {
@@ -86,6 +90,15 @@ impl Upstreams<'_> {
                 );
                 (Endpoint::Address(address), Vec::new())
             }
+            DestinationKind::Dns(value) => {
+                let (host, port) = cx.word(value, dns)?;
+                if port == 443 {
+                    let message = "port 443 is TLS, which meshc does not speak to destinations yet";
+                    cx.error(codes::NEEDS, value.span, message, "use a port that takes plain text");
+                    return None;
+                }
+                (Endpoint::Dns { host, port }, Vec::new())
+            }
             DestinationKind::Named(value) => {
                 let text = cx.word(value, name::service)?;
                 let found = self.look_up(&text, value.span, cx)?;
@@ -93,12 +106,22 @@ impl Upstreams<'_> {
                 (Endpoint::Service { service, addresses: found.addresses }, found.settings)
             }
         };
-        Some(self.index(endpoint, &settings, cx))
+        let at = self.index(endpoint, &settings, cx);
+        if !self.owner.tcp && self.list.get(at).is_some_and(|u| u.settings.protocol == Protocol::Tcp) {
+            let message = "this destination speaks TCP, and requests are routed here";
+            cx.error(
+                codes::CONFLICTING,
+                destination.span,
+                message,
+                "write `protocol tcp` in the route too, or another one in the service",
+            );
+        }
+        Some(at)
     }
 
     /// The place of an endpoint in the list, which it is added to where it is new. Its settings
     /// are the route's over those of the declared services, first named first.
-    fn index(&mut self, endpoint: Endpoint, declared: &[ServiceName], cx: &Cx<'_>) -> usize {
+    fn index(&mut self, endpoint: Endpoint, declared: &[ServiceName], cx: &mut Cx<'_>) -> usize {
         if let Some(known) = self.list.iter().position(|u| u.endpoint == endpoint) {
             return known;
         }
@@ -108,6 +131,10 @@ impl Upstreams<'_> {
                 settings = settings.over(&info.upstream);
             }
         }
+        if self.owner.tcp {
+            settings.speak_tcp();
+        }
+        settings.check(cx);
         self.list.push(Upstream { endpoint, settings: settings.finish() });
         self.list.len() - 1
     }
@@ -215,6 +242,26 @@ impl Upstreams<'_> {
                 diagnostic.help(format!("it has {}", names.map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")))
             }
         });
+    }
+}
+
+/// Reads `api.example.com:80`.
+fn dns(text: &str) -> Result<(String, u16), ValueError> {
+    let label = |l: &str| {
+        let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        !l.is_empty() && l.len() <= 63 && !l.starts_with('-') && !l.ends_with('-') && l.bytes().all(inner)
+    };
+    let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+    let numeric = |host: &str| host.rsplit('.').next().is_some_and(|l| l.bytes().all(|b| b.is_ascii_digit()));
+    match parts {
+        Some((host, port)) if port > 0 && host.len() <= 253 && host.split('.').all(label) && !numeric(host) => {
+            Ok((host.to_ascii_lowercase(), port))
+        }
+        _ => Err(ValueError {
+            code: codes::BAD_VALUE,
+            message: format!("`{text}` is not a DNS name with a port"),
+            help: "write it as `dns api.example.com:80`; an IP address is `address 10.0.0.55:5000`".into(),
+        }),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Syntax trees → [`Program`]: names are looked up, defaults are filled in, and every mistake
 //! that can be seen without lowering is reported.
 
-mod condition;
+pub(crate) mod condition;
+mod cookies;
 mod cx;
 mod declarations;
 mod destination;
@@ -11,6 +12,7 @@ mod reach;
 mod route;
 mod rule;
 mod services;
+mod tcp;
 mod usage;
 mod versions;
 

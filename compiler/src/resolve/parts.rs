@@ -2,7 +2,8 @@
 
 use super::Cx;
 use meshc_dsl::clause::{
-    Accesslog, Clause, HeaderOperation, Ratelimit, Redirect, Respond, Retry, Rewrite, RewriteKind, Single, Split, When,
+    Accesslog, Clause, Cors, HeaderOperation, Mirror, Patch, Ratelimit, Redirect, Respond, Retry, Rewrite, RewriteKind,
+    Single, Split, Sticky, When,
 };
 use meshc_dsl::diagnostic::codes;
 use meshc_dsl::suggest::nearest;
@@ -53,13 +54,17 @@ fn kind(clause: &Clause) -> Kind {
         | Clause::IdleTimeout(_)
         | Clause::Retry(_)
         | Clause::Ratelimit(_)
+        | Clause::Mirror(_)
+        | Clause::Sticky(_)
+        | Clause::Cors(_)
         | Clause::No(_) => Kind::Rule,
         Clause::CircuitBreaker(_)
         | Clause::Outlier(_)
         | Clause::Balance(_)
+        | Clause::HealthCheck(_)
         | Clause::ConnectTimeout(_)
         | Clause::Protocol(_) => Kind::Upstream,
-        Clause::Accesslog(_) | Clause::ClientAddress(_) => Kind::Edge,
+        Clause::Accesslog(_) | Clause::ClientAddress(_) | Clause::Patch(_) => Kind::Edge,
         Clause::When(_) | Clause::Otherwise(..) => Kind::Branch,
         Clause::Use(_) => Kind::Use,
         Clause::Selector(_)
@@ -123,6 +128,11 @@ pub(crate) struct Parts<'a> {
     pub(crate) idle_timeout: Slot<'a, Single>,
     pub(crate) retry: Slot<'a, Retry>,
     pub(crate) limit: Slot<'a, Ratelimit>,
+    pub(crate) sticky: Slot<'a, Sticky>,
+    pub(crate) cors: Slot<'a, Cors>,
+    pub(crate) mirrors: Vec<&'a Mirror>,
+    pub(crate) no_mirror: Option<Span>,
+    pub(crate) patches: Vec<&'a Patch>,
     pub(crate) upstream: Vec<&'a Clause>,
     pub(crate) accesslog: Option<&'a Accesslog>,
     pub(crate) client_address: Option<&'a Single>,
@@ -202,6 +212,16 @@ impl<'a> Parts<'a> {
             Clause::IdleTimeout(c) => slot(&mut self.idle_timeout, c, |c| c.span),
             Clause::Retry(c) => slot(&mut self.retry, c, |c| c.span),
             Clause::Ratelimit(c) => slot(&mut self.limit, c, |c| c.span),
+            Clause::Sticky(c) => slot(&mut self.sticky, c, |c| c.span),
+            Clause::Cors(c) => slot(&mut self.cors, c, |c| c.span),
+            Clause::Mirror(c) => {
+                self.mirrors.push(c);
+                self.no_mirror
+            }
+            Clause::Patch(c) => {
+                self.patches.push(c);
+                None
+            }
             Clause::Accesslog(c) => once(&mut self.accesslog, c, |c| c.span),
             Clause::ClientAddress(c) => once(&mut self.client_address, c, |c| c.span),
             _ if kind(clause) == Kind::Upstream => {
@@ -234,13 +254,19 @@ impl<'a> Parts<'a> {
     }
 
     fn take_away(&mut self, single: &'a Single, cx: &mut Cx<'a>) {
-        let names = ["retry", "timeout", "idle-timeout", "ratelimit"];
+        let names = ["retry", "timeout", "idle-timeout", "ratelimit", "mirror", "sticky", "cors"];
         let Some(word) = cx.word(&single.value, |w| Ok(w.to_owned())) else { return };
         let before = match word.as_str() {
             "retry" => away(&mut self.retry, single.span, |c| c.span),
             "timeout" => away(&mut self.timeout, single.span, |c| c.span),
             "idle-timeout" => away(&mut self.idle_timeout, single.span, |c| c.span),
             "ratelimit" => away(&mut self.limit, single.span, |c| c.span),
+            "sticky" => away(&mut self.sticky, single.span, |c| c.span),
+            "cors" => away(&mut self.cors, single.span, |c| c.span),
+            "mirror" => {
+                self.no_mirror = Some(single.span);
+                self.mirrors.first().map(|c| c.span)
+            }
             other => {
                 return cx.unknown_word(
                     single.value.span,
@@ -305,6 +331,13 @@ impl<'a> Parts<'a> {
         fill(&mut self.idle_timeout, brought.idle_timeout);
         fill(&mut self.retry, brought.retry);
         fill(&mut self.limit, brought.limit);
+        fill(&mut self.sticky, brought.sticky);
+        fill(&mut self.cors, brought.cors);
+        if self.mirrors.is_empty() && self.no_mirror.is_none() {
+            self.mirrors = brought.mirrors;
+            self.no_mirror = brought.no_mirror;
+        }
+        self.patches.extend(brought.patches);
         for header in brought.headers {
             self.headers.push(header);
         }

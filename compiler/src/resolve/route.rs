@@ -7,14 +7,19 @@ use super::ports::{self, Use};
 use super::reach;
 use super::rule::{Deed, Draft};
 use super::services::socket_address;
-use super::{Cx, Env};
+use super::{Cx, Env, cookies, tcp};
 use crate::clause::accesslog::{self, AccessLog};
 use crate::clause::client_address::{self, ClientAddress};
+use crate::clause::key::Key;
+use crate::clause::mirror::{self, Mirror};
+use crate::clause::protocol::Protocol;
 use crate::clause::respond::Respond;
+use crate::clause::sticky::Sticky;
 use crate::clause::upstream;
-use crate::ir::{Action, Endpoint, Forward, Listen, Route, Rule, Scope, Share, Steered};
+use crate::ir::{Action, Endpoint, Forward, Listen, Route, Rule, Scope, Share, Steered, Tcp, Traffic};
 use crate::name::{self, ServiceName, ServicePort};
 use crate::target::{self, Target};
+use meshc_dsl::clause::{self, DestinationKind};
 use meshc_dsl::diagnostic::codes;
 use meshc_dsl::parallel::map_parts;
 use meshc_dsl::source::Name;
@@ -74,22 +79,54 @@ pub(crate) fn read_edge<'a>(parts: &Parts<'a>, cx: &mut Cx<'a>) -> Edge {
 /// The rules of a body before their destinations are looked up.
 struct Drafts<'a> {
     rules: Vec<Draft<'a>>,
+    /// Whether connections are routed, not requests.
+    tcp: bool,
     settings: upstream::Written,
     edge: Edge,
     /// Whether the body says anything about requests that no `when` takes.
     fallback_written: bool,
 }
 
-fn drafts<'a>(body: &'a syntax::Body, place: Place, span: Span, cx: &mut Cx<'a>) -> Drafts<'a> {
+/// `services` are those whose declarations may say that they speak TCP.
+fn drafts<'a>(
+    body: &'a syntax::Body,
+    place: Place,
+    span: Span,
+    services: &[(ServicePort, Span)],
+    cx: &mut Cx<'a>,
+) -> Drafts<'a> {
     let parts = Parts::collect(body, place, cx);
     let settings = upstream::Written::read(&parts.upstream, cx);
+    let tcp = speaks_tcp(&settings, services, cx);
+    if tcp {
+        tcp::check(&parts, cx);
+    }
     settings.note_per_node(cx);
     let edge = read_edge(&parts, cx);
     let fallback = fallback(&parts, span, cx);
     let mut rules: Vec<Draft<'a>> = parts.whens.iter().filter_map(|when| Draft::when(when, &fallback, cx)).collect();
     reach::check(&rules, cx);
     rules.push(fallback);
-    Drafts { rules, settings, edge, fallback_written: parts.first.is_some() || parts.otherwise.is_some() }
+    cookies::number(&mut rules, cx);
+    Drafts { rules, tcp, settings, edge, fallback_written: parts.first.is_some() || parts.otherwise.is_some() }
+}
+
+/// Whether a body is for connections: it says so, or the services that it steers do.
+fn speaks_tcp(settings: &upstream::Written, services: &[(ServicePort, Span)], cx: &mut Cx<'_>) -> bool {
+    if let Some(protocol) = settings.protocol() {
+        return protocol == Protocol::Tcp;
+    }
+    let env = cx.env;
+    let declared = |service: &ServicePort| env.services.get(&service.service).and_then(|info| info.upstream.protocol());
+    let (tcp, http): (Vec<_>, Vec<_>) = services.iter().partition(|(s, _)| declared(s) == Some(Protocol::Tcp));
+    if let (Some((first, place)), Some((other, span))) = (tcp.first(), http.first()) {
+        let message = format!("`{}` speaks TCP and `{}` does not", first.service, other.service);
+        let diagnostic = Diagnostic::new(codes::CONFLICTING, *span, message)
+            .also(*place, "this one does")
+            .help("write a route for each");
+        cx.report(diagnostic);
+    }
+    !tcp.is_empty()
 }
 
 /// The clauses outside every `when`, or those of `otherwise`.
@@ -109,8 +146,8 @@ fn fallback<'a>(parts: &Parts<'a>, span: Span, cx: &mut Cx<'a>) -> Draft<'a> {
 
 fn route<'a>(placed: &Placed<'a, syntax::Route>, cx: &mut Cx<'a>) -> Option<Route> {
     let node = placed.node;
-    let drafts = drafts(&node.body, Place::Route, node.span, cx);
     let subjects: Vec<(ServicePort, Span)> = node.subjects.iter().filter_map(|s| subject(s, placed, cx)).collect();
+    let drafts = drafts(&node.body, Place::Route, node.span, &subjects, cx);
     one_namespace(&subjects, placed, cx);
     let shared = node.subjects.len() > 1;
     let steered = subjects.iter().map(|(service, span)| steer(service, *span, &drafts, shared, cx)).collect::<Vec<_>>();
@@ -202,12 +239,38 @@ fn one_namespace(subjects: &[(ServicePort, Span)], placed: &Placed<'_, syntax::R
 }
 
 fn steer<'a>(service: &ServicePort, span: Span, drafts: &Drafts<'a>, shared: bool, cx: &mut Cx<'a>) -> Steered {
-    let owner = Owner { service: Some(service), namespace: &service.service.namespace, shared };
+    let owner = Owner { service: Some(service), namespace: &service.service.namespace, shared, tcp: drafts.tcp };
     let mut upstreams = Upstreams { owner, settings: &drafts.settings, list: Vec::new() };
-    let rules = drafts.rules.iter().filter_map(|draft| rule(draft, &mut upstreams, cx)).collect();
+    let traffic = traffic(drafts, &service.service.name, &mut upstreams, cx);
     let upstreams = upstreams.list;
     warn_never_ejected(&drafts.settings, span, cx);
-    Steered { service: service.clone(), span, rules, upstreams }
+    Steered { service: service.clone(), span, traffic, upstreams }
+}
+
+/// What happens to the traffic of a service or listener of this name.
+fn traffic<'a>(drafts: &Drafts<'a>, name: &str, upstreams: &mut Upstreams<'_>, cx: &mut Cx<'a>) -> Traffic {
+    if !drafts.tcp {
+        return Traffic::Http(drafts.rules.iter().filter_map(|draft| rule(draft, name, upstreams, cx)).collect());
+    }
+    let nowhere = Tcp { split: Vec::new(), idle_timeout: None };
+    let Some(fallback) = drafts.rules.last() else { return Traffic::Tcp(nowhere) };
+    let split = match (&fallback.deed, upstreams.owner.service) {
+        (Deed::Forward(split), _) => upstreams.split(split, cx),
+        (_, Some(service)) => Some(upstreams.routed(service, cx)),
+        (_, None) => {
+            let message = "connections to this listener have no destination";
+            cx.error(codes::NEEDS, fallback.span, message, "write where they go: `to SERVICE`");
+            None
+        }
+    };
+    if let Some(admin) = upstreams.list.iter().position(|u| u.endpoint == Endpoint::EnvoyAdmin)
+        && split.iter().flatten().any(|s| s.upstream == admin)
+    {
+        let help = "leave `protocol tcp` away, so that only GET and HEAD pass";
+        cx.error(codes::CONFLICTING, fallback.span, "the administration interface speaks HTTP", help);
+    }
+    let (_, idle_timeout) = fallback.timeouts();
+    Traffic::Tcp(Tcp { split: split.unwrap_or_default(), idle_timeout })
 }
 
 /// Before `always_eject_one_host` the percentage protects the last endpoints.
@@ -226,20 +289,22 @@ fn warn_never_ejected(settings: &upstream::Written, span: Span, cx: &mut Cx<'_>)
     cx.report(Diagnostic::new(codes::NEVER_EJECTED, place, message).help(help));
 }
 
-/// A rule with its destinations; `None` when they were reported.
-fn rule<'a>(draft: &Draft<'a>, upstreams: &mut Upstreams<'_>, cx: &mut Cx<'a>) -> Option<Rule> {
+/// A rule with its destinations; `None` when they were reported. `name` is the service's or listener's.
+fn rule<'a>(draft: &Draft<'a>, name: &str, upstreams: &mut Upstreams<'_>, cx: &mut Cx<'a>) -> Option<Rule> {
     let action = match &draft.deed {
         Deed::Redirect(redirect) => Action::Redirect(redirect.clone()),
         Deed::Respond(respond) => Action::Respond(respond.clone()),
         Deed::Forward(split) => {
             let read_only = is_read_only(split);
-            let split = upstreams.split(split, cx)?;
-            forward(draft, split, read_only, cx)
+            let split = upstreams.split(split, cx);
+            let mirrors = mirrors(draft, upstreams, cx);
+            forward(draft, name, (split?, mirrors?), read_only, cx)
         }
         Deed::Unset => match upstreams.owner.service {
             Some(service) => {
                 let split = upstreams.routed(service, cx);
-                forward(draft, split, false, cx)
+                let mirrors = mirrors(draft, upstreams, cx)?;
+                forward(draft, name, (split, mirrors), false, cx)
             }
             None => Action::Respond(Respond { status: 404, body: None, span: draft.span }),
         },
@@ -249,15 +314,49 @@ fn rule<'a>(draft: &Draft<'a>, upstreams: &mut Upstreams<'_>, cx: &mut Cx<'a>) -
         span: draft.span,
         condition: draft.condition.clone(),
         action,
+        cors: draft.cors(),
         limit: draft.limit(),
         request_headers: if forwarded { draft.request_headers.clone() } else { Default::default() },
         response_headers: draft.response_headers.clone(),
     })
 }
 
-fn forward<'a>(draft: &Draft<'a>, split: Vec<Share>, read_only: bool, cx: &mut Cx<'a>) -> Action {
+fn mirrors<'a>(draft: &Draft<'a>, upstreams: &mut Upstreams<'_>, cx: &mut Cx<'a>) -> Option<Vec<Mirror>> {
+    let one = |clause: &'a clause::Mirror| {
+        if let DestinationKind::EnvoyAdmin { .. } = clause.destination.kind {
+            let help = "mirror to a service";
+            cx.error(codes::CONFLICTING, clause.span, "the administration interface wants no copies", help);
+            return None;
+        }
+        let portion = mirror::share(clause, cx);
+        let upstream = upstreams.destination(&clause.destination, cx);
+        Some(Mirror { portion: portion?, upstream: upstream? })
+    };
+    let all: Vec<Option<Mirror>> = draft.mirrors().into_iter().map(one).collect();
+    all.into_iter().collect()
+}
+
+/// What the rule's clients keep their side by; nothing where there is one side only.
+fn sticky(draft: &Draft<'_>, name: &str, split: &[Share]) -> Option<Sticky> {
+    Some(match draft.sticky().filter(|_| split.len() > 1)? {
+        Key::IssuedCookie(Some(cookie)) => Sticky::IssuedCookie(cookie),
+        Key::IssuedCookie(None) if draft.cookie == 0 => Sticky::IssuedCookie(format!("sticky-{name}")),
+        Key::IssuedCookie(None) => Sticky::IssuedCookie(format!("sticky-{name}-{}", draft.cookie + 1)),
+        key => Sticky::Hash(key),
+    })
+}
+
+fn forward<'a>(
+    draft: &Draft<'a>,
+    name: &str,
+    (split, mirrors): (Vec<Share>, Vec<Mirror>),
+    read_only: bool,
+    cx: &mut Cx<'a>,
+) -> Action {
     let (timeout, idle_timeout) = draft.timeouts();
-    Action::Forward(Forward {
+    Action::Forward(Box::new(Forward {
+        sticky: sticky(draft, name, &split),
+        mirrors,
         split,
         path: draft.path.clone(),
         host: draft.host.clone(),
@@ -265,12 +364,11 @@ fn forward<'a>(draft: &Draft<'a>, split: Vec<Share>, read_only: bool, cx: &mut C
         idle_timeout,
         retry: draft.retry(cx),
         read_only,
-    })
+    }))
 }
 
 /// Whether the split leads to the administration interface without `writable`.
 fn is_read_only(split: &meshc_dsl::clause::Split) -> bool {
-    use meshc_dsl::clause::DestinationKind;
     split.shares.iter().any(|s| matches!(s.destination.kind, DestinationKind::EnvoyAdmin { writable: false }))
 }
 
@@ -291,14 +389,16 @@ fn listen<'a>(placed: &Placed<'a, syntax::Listen>, cx: &mut Cx<'a>) -> Option<Li
             None
         }
     };
-    let drafts = drafts(&node.body, Place::Listen, node.name.span, cx);
-    let owner = Owner { service: None, namespace: &placed.namespace, shared: false };
+    let drafts = drafts(&node.body, Place::Listen, node.name.span, &[], cx);
+    let owner = Owner { service: None, namespace: &placed.namespace, shared: false, tcp: drafts.tcp };
     let mut upstreams = Upstreams { owner, settings: &drafts.settings, list: Vec::new() };
-    let mut rules: Vec<Rule> = drafts.rules.iter().filter_map(|draft| rule(draft, &mut upstreams, cx)).collect();
-    let needs_fallback = rules.iter().filter_map(|r| r.condition.as_ref()).any(|c| c.denies_query(false));
-    if !drafts.fallback_written && !needs_fallback {
-        // Envoy answers 404 by itself where no route matches.
-        rules.pop();
+    let mut traffic = traffic(&drafts, &node.name.text, &mut upstreams, cx);
+    if let Traffic::Http(rules) = &mut traffic {
+        let needs_fallback = rules.iter().filter_map(|r| r.condition.as_ref()).any(|c| c.denies_query(false));
+        if !drafts.fallback_written && !needs_fallback {
+            // Envoy answers 404 by itself where no route matches.
+            rules.pop();
+        }
     }
     let upstreams = upstreams.list;
     Some(Listen {
@@ -308,7 +408,7 @@ fn listen<'a>(placed: &Placed<'a, syntax::Listen>, cx: &mut Cx<'a>) -> Option<Li
         namespace: placed.namespace.clone(),
         name: node.name.text.clone(),
         address: address?,
-        rules,
+        traffic,
         upstreams,
         client_address: drafts.edge.client_address,
         access_log: drafts.edge.access_log,

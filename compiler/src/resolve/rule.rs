@@ -3,16 +3,19 @@
 use super::condition;
 use super::parts::{Answer, Parts, Place, Slot};
 use super::{Cx, Env};
+use crate::clause::cors::{self, Cors};
 use crate::clause::headers::{self, HeaderChanges};
+use crate::clause::key::Key;
 use crate::clause::ratelimit::{self, RateLimit};
 use crate::clause::redirect::{self, Redirect};
 use crate::clause::respond::{self, Respond};
 use crate::clause::retry::{self, Retry};
 use crate::clause::rewrite::{self, PathRewrite, Rewrite};
+use crate::clause::sticky;
 use crate::clause::timeout;
 use crate::clause::upstream;
 use crate::ir::{Condition, Subject};
-use meshc_dsl::clause::{Direction, Split, When};
+use meshc_dsl::clause::{self, Direction, Split, When};
 use meshc_dsl::diagnostic::codes;
 use meshc_dsl::{Diagnostic, Span};
 use std::time::Duration;
@@ -73,6 +76,11 @@ pub(crate) struct Draft<'a> {
     idle_timeout: Taken<Option<Duration>>,
     retry: Taken<Retry>,
     limit: Taken<RateLimit>,
+    sticky: Taken<Key>,
+    cors: Taken<Cors>,
+    mirrors: Taken<Vec<&'a clause::Mirror>>,
+    /// Which of the cookies that the route issues this rule goes by.
+    pub(crate) cookie: usize,
     pub(crate) request_headers: HeaderChanges,
     pub(crate) response_headers: HeaderChanges,
 }
@@ -98,6 +106,14 @@ impl<'a> Draft<'a> {
             idle_timeout: read(&parts.idle_timeout, cx, timeout::resolve),
             retry: read(&parts.retry, cx, retry::resolve),
             limit: read(&parts.limit, cx, ratelimit::resolve),
+            sticky: read(&parts.sticky, cx, sticky::resolve),
+            cors: read(&parts.cors, cx, cors::resolve),
+            mirrors: match parts.no_mirror {
+                Some(span) => Taken::No(span),
+                None if parts.mirrors.is_empty() => Taken::Unset,
+                None => Taken::Set(parts.mirrors.clone()),
+            },
+            cookie: 0,
             request_headers: headers::resolve(&parts.headers, Direction::Request, cx),
             response_headers: headers::resolve(&parts.headers, Direction::Response, cx),
         };
@@ -123,6 +139,9 @@ impl<'a> Draft<'a> {
         self.idle_timeout = self.idle_timeout.over(&fallback.idle_timeout, "idle-timeout", cx);
         self.retry = self.retry.over(&fallback.retry, "retry", cx);
         self.limit = self.limit.over(&fallback.limit, "ratelimit", cx);
+        self.sticky = self.sticky.over(&fallback.sticky, "sticky", cx);
+        self.cors = self.cors.over(&fallback.cors, "cors", cx);
+        self.mirrors = self.mirrors.over(&fallback.mirrors, "mirror", cx);
         self.request_headers = self.request_headers.over(&fallback.request_headers);
         self.response_headers = self.response_headers.over(&fallback.response_headers);
         self
@@ -145,9 +164,11 @@ impl<'a> Draft<'a> {
             place(&parts.timeout, |c| c.span),
             place(&parts.idle_timeout, |c| c.span),
             place(&parts.retry, |c| c.span),
+            place(&parts.sticky, |c| c.span),
         ];
         let headers = parts.headers.iter().filter(|c| c.direction == Direction::Request).map(|c| c.span);
-        for span in places.into_iter().flatten().chain(headers) {
+        let mirrors = parts.mirrors.iter().map(|c| c.span);
+        for span in places.into_iter().flatten().chain(headers).chain(mirrors) {
             let diagnostic =
                 Diagnostic::new(codes::NO_EFFECT, span, "this has no effect: no upstream gets the request")
                     .also(answer, "the proxy answers by itself here")
@@ -159,6 +180,21 @@ impl<'a> Draft<'a> {
     /// The limit of the rule.
     pub(crate) fn limit(&self) -> Option<RateLimit> {
         self.limit.clone().set()
+    }
+
+    /// Whose pages may call.
+    pub(crate) fn cors(&self) -> Option<Cors> {
+        self.cors.clone().set()
+    }
+
+    /// How a client keeps its side.
+    pub(crate) fn sticky(&self) -> Option<Key> {
+        self.sticky.clone().set()
+    }
+
+    /// Where copies go.
+    pub(crate) fn mirrors(&self) -> Vec<&'a clause::Mirror> {
+        self.mirrors.clone().set().unwrap_or_default()
     }
 
     /// Its retries, and a warning where they concern requests that change something.

@@ -102,8 +102,8 @@ fn notes(program: &Program, env: &Env<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if env.target.is_cilium() {
         diagnostics.push(client_address_note(program, env, first.span));
     }
-    let rules = || program.routes.iter().flat_map(|r| &r.steered).flat_map(|s| &s.rules);
-    let limited = rules().chain(program.listens.iter().flat_map(|l| &l.rules)).find_map(|r| r.limit.as_ref());
+    let rules = || program.routes.iter().flat_map(|r| &r.steered).flat_map(|s| s.traffic.rules());
+    let limited = rules().chain(program.listens.iter().flat_map(|l| l.traffic.rules())).find_map(|r| r.limit.as_ref());
     if let Some(limit) = limited {
         let message = "rate limits count on each node by itself, and an update of the policy may refill them";
         diagnostics.push(Diagnostic::new(codes::RATELIMIT_NOTE, limit.span, message));

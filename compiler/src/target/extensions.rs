@@ -1,14 +1,26 @@
 //! Which Envoy extensions a target's proxy is built with, from `extensions.txt`.
 
-use super::Target;
+use super::{FEATURES, Target};
 
 const TABLE: &str = include_str!("extensions.txt");
+
+/// What the Envoy 1.25 of cilium-1.14 has in its core, and later Envoys have as extensions.
+const CORE_AT_14: &[&str] = &[
+    "envoy.health_checkers.grpc",
+    "envoy.health_checkers.http",
+    "envoy.health_checkers.tcp",
+    "envoy.load_balancing_policies.maglev",
+    "envoy.load_balancing_policies.ring_hash",
+];
 
 impl Target {
     /// Whether the target's Envoy has an extension, by its name. A stock Envoy has all that the
     /// compiler emits.
     pub fn has_extension(self, name: &str) -> bool {
         let Target::Cilium { minor, .. } = self else { return true };
+        if (minor == 14 && CORE_AT_14.contains(&name)) || FEATURES.iter().any(|f| f.name == name && self.has(f)) {
+            return true;
+        }
         let line = TABLE.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.is_some_and(|releases| releases.split(',').any(|range| within(range, minor)))
     }

@@ -123,7 +123,22 @@ features! {
     /// Ejecting one endpoint whatever the percentage.
     ALWAYS_EJECT = "OutlierDetection.always_eject_one_host" since 17, envoy true:
         "Envoy before kept to the percentage";
-    /// Matching cookies by name, and by hash.
+    /// Copies of requests with their own Host.
+    MIRROR_HOST = "RequestMirrorPolicy.disable_shadow_host_suffix_append" since 17, envoy true:
+        "Envoy before appended `-shadow` to the Host of copies";
+    /// Drawing a side of a split by a hash.
+    STICKY_BY_HASH = "WeightedCluster.use_hash_policy" since 20 backports &[(19, 3)], envoy true:
+        "Envoy before drew the side of a split anew for each request";
+    /// What a cluster hashes, in the cluster itself.
+    CLUSTER_HASH_POLICY = "ConsistentHashingLbConfig.hash_policy" since 19, envoy true:
+        "Envoy before took it from the route alone";
+    /// The CORS filter in cilium-envoy.
+    CORS = "envoy.filters.http.cors" since 20 backports &[(18, 9), (19, 3)], envoy true:
+        "the Envoy of Cilium before had no CORS filter";
+    /// A bounded table of buckets, one for each value of a key.
+    LIMIT_BY_KEY = "LocalRateLimit.max_dynamic_descriptors" since 18, envoy true:
+        "Envoy before had no buckets for values that it learns from requests";
+    /// Matching cookies by name.
     COOKIE_MATCH = "RouteMatch.cookies" since 20, envoy true:
         "the Envoy of Cilium before saw the `cookie` header as a whole";
     /// Path templates: in the agent and in cilium-envoy.

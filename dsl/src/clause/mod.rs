@@ -2,7 +2,13 @@
 //! own. Adding a clause touches its own file, the grammar, and the lists in this one.
 
 mod accesslog;
+mod balance;
+mod cors;
 mod headers;
+mod health_check;
+mod key;
+mod mirror;
+mod patch;
 mod ratelimit;
 mod redirect;
 mod respond;
@@ -12,10 +18,17 @@ mod service;
 mod settings;
 mod single;
 mod split;
+mod sticky;
 mod when;
 
 pub use accesslog::Accesslog;
+pub use balance::Balance;
+pub use cors::Cors;
 pub use headers::{Direction, HeaderChange, HeaderOperation};
+pub use health_check::HealthCheck;
+pub use key::{Key, KeyKind};
+pub use mirror::Mirror;
+pub use patch::{Patch, PatchTarget};
 pub use ratelimit::Ratelimit;
 pub use redirect::Redirect;
 pub use respond::Respond;
@@ -25,6 +38,7 @@ pub use service::{Endpoints, Label, Selector, Version};
 pub use settings::{Setting, Settings};
 pub use single::Single;
 pub use split::{Destination, DestinationKind, Portioning, Share, Split};
+pub use sticky::Sticky;
 pub use when::When;
 
 use crate::grammar::Rule;
@@ -57,6 +71,12 @@ pub enum Clause {
     Retry(Retry),
     /// `ratelimit 2/5s`
     Ratelimit(Ratelimit),
+    /// `mirror 5% to v2`
+    Mirror(Mirror),
+    /// `sticky by issued-cookie`
+    Sticky(Sticky),
+    /// `cors origin "https://shop.example.com"`
+    Cors(Cors),
     /// `no retry`
     No(Single),
     /// `use resilient`
@@ -66,7 +86,9 @@ pub enum Clause {
     /// `outlier consecutive-5xx 5`
     Outlier(Settings),
     /// `balance round-robin`
-    Balance(Single),
+    Balance(Balance),
+    /// `health-check http "/healthz"`
+    HealthCheck(HealthCheck),
     /// `connect-timeout 5s`
     ConnectTimeout(Single),
     /// `protocol http2`
@@ -75,6 +97,8 @@ pub enum Clause {
     Accesslog(Accesslog),
     /// `client-address hide`
     ClientAddress(Single),
+    /// `patch http `…``
+    Patch(Patch),
     /// `selector app=helloworld`
     Selector(Selector),
     /// `target-port 8080`
@@ -124,9 +148,16 @@ pub(crate) const KEYWORDS: &[Keyword] = &[
     keyword(
         "ratelimit",
         Rule::ratelimit,
-        "ratelimit RATE [burst COUNT] [status CODE] [header NAME \"VALUE\"] [shadow] [per node]",
+        "ratelimit RATE [burst COUNT] [by header NAME|path|source-ip [keys COUNT]] [status CODE] [header NAME \"VALUE\"] [shadow] [per node]",
     ),
-    keyword("no", Rule::no, "no retry | no timeout | no ratelimit | no idle-timeout"),
+    keyword("mirror", Rule::mirror, "mirror SHARE to SERVICE"),
+    keyword("sticky", Rule::sticky, "sticky by issued-cookie [NAME] | header NAME | cookie NAME | source-ip"),
+    keyword(
+        "cors",
+        Rule::cors,
+        "cors origin \"URL\", … [methods GET, …] [headers NAME, …] [expose NAME, …] [credentials] [max-age DURATION]",
+    ),
+    keyword("no", Rule::no, "no retry | no timeout | no ratelimit | no idle-timeout | no mirror | no sticky | no cors"),
     keyword("use", Rule::use_policy, "use POLICY"),
     keyword(
         "circuit-breaker",
@@ -138,10 +169,20 @@ pub(crate) const KEYWORDS: &[Keyword] = &[
         Rule::outlier,
         "outlier [consecutive-5xx N] [consecutive-local-origin N] [interval DURATION] [eject DURATION] [max-ejected SHARE]",
     ),
-    keyword("balance", Rule::balance, "balance round-robin | least-request | random"),
+    keyword(
+        "balance",
+        Rule::balance,
+        "balance round-robin | least-request | random | ring-hash by header NAME | maglev by cookie NAME",
+    ),
+    keyword(
+        "health-check",
+        Rule::health_check,
+        "health-check http \"/PATH\" | tcp | grpc [every DURATION] [timeout DURATION] [healthy COUNT] [unhealthy COUNT]",
+    ),
     keyword("connect-timeout", Rule::connect_timeout, "connect-timeout DURATION"),
-    keyword("protocol", Rule::protocol, "protocol http1 | http2 | grpc"),
+    keyword("protocol", Rule::protocol, "protocol http1 | http2 | grpc | tcp"),
     keyword("accesslog", Rule::accesslog, "accesslog stdout json | accesslog stdout \"FORMAT\""),
+    keyword("patch", Rule::patch, "patch cluster SERVICE `YAML` | patch route|http|listener `YAML`"),
     keyword("client-address", Rule::client_address, "client-address hide | keep"),
     keyword("selector", Rule::selector, "selector LABEL=VALUE, …"),
     keyword("target-port", Rule::target_port, "target-port PORT"),
@@ -170,7 +211,12 @@ impl Clause {
             Rule::use_policy => Clause::Use(Single::read(pair, cx)?),
             Rule::circuit_breaker => Clause::CircuitBreaker(Settings::read(pair, cx)?),
             Rule::outlier => Clause::Outlier(Settings::read(pair, cx)?),
-            Rule::balance => Clause::Balance(Single::read(pair, cx)?),
+            Rule::balance => Clause::Balance(Balance::read(pair, cx)?),
+            Rule::health_check => Clause::HealthCheck(HealthCheck::read(pair, cx)?),
+            Rule::mirror => Clause::Mirror(Mirror::read(pair, cx)?),
+            Rule::sticky => Clause::Sticky(Sticky::read(pair, cx)?),
+            Rule::cors => Clause::Cors(Cors::read(pair, cx)?),
+            Rule::patch => Clause::Patch(Patch::read(pair, cx)?),
             Rule::connect_timeout => Clause::ConnectTimeout(Single::read(pair, cx)?),
             Rule::protocol => Clause::Protocol(Single::read(pair, cx)?),
             Rule::accesslog => Clause::Accesslog(Accesslog::read(pair, cx)?),
@@ -202,6 +248,12 @@ impl Clause {
             Clause::Ratelimit(c) => c.span,
             Clause::CircuitBreaker(c) | Clause::Outlier(c) => c.span,
             Clause::Accesslog(c) => c.span,
+            Clause::Mirror(c) => c.span,
+            Clause::Sticky(c) => c.span,
+            Clause::Cors(c) => c.span,
+            Clause::Balance(c) => c.span,
+            Clause::HealthCheck(c) => c.span,
+            Clause::Patch(c) => c.span,
             Clause::Selector(c) => c.span,
             Clause::Version(c) => c.span,
             Clause::Endpoints(c) | Clause::At(c) => c.span,
@@ -209,7 +261,6 @@ impl Clause {
             | Clause::IdleTimeout(c)
             | Clause::No(c)
             | Clause::Use(c)
-            | Clause::Balance(c)
             | Clause::ConnectTimeout(c)
             | Clause::Protocol(c)
             | Clause::ClientAddress(c)

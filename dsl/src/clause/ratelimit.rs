@@ -1,5 +1,6 @@
-//! `ratelimit 2/5s [burst 4] [status 429] [header x-local-rate-limit "true"] [shadow] [per node]`
+//! `ratelimit 2/5s [burst 4] [by header x-user [keys 10000]] [status 429] [header x-local-rate-limit "true"] [shadow] [per node]`
 
+use super::Key;
 use crate::grammar::Rule;
 use crate::parse::{Builder, Pair};
 use crate::source::Span;
@@ -12,6 +13,10 @@ pub struct Ratelimit {
     pub span: Span,
     /// The rate.
     pub rate: Value,
+    /// What has a bucket for each of its values.
+    pub by: Option<Key>,
+    /// How many such buckets are kept.
+    pub keys: Option<Value>,
     /// How many may pass at once; the rate's events where not written.
     pub burst: Option<Value>,
     /// The status of refusals.
@@ -27,11 +32,21 @@ impl Ratelimit {
         let span = cx.span(&pair);
         let mut inner = pair.into_inner();
         let rate = cx.value(inner.next()?);
-        let mut limit = Self { span, rate, burst: None, status: None, header: None, shadow: false };
+        let mut limit =
+            Self { span, rate, by: None, keys: None, burst: None, status: None, header: None, shadow: false };
         for option in inner {
             let place = cx.span(&option);
             match option.as_rule() {
                 Rule::burst => cx.set_once(&mut limit.burst, option, "burst"),
+                Rule::limit_by => {
+                    cx.refuse_second(limit.by.is_some(), "by", place);
+                    for part in option.into_inner() {
+                        match part.as_rule() {
+                            Rule::key => limit.by = Key::read(part, cx),
+                            _ => limit.keys = part.into_inner().next().map(|p| cx.value(p)),
+                        }
+                    }
+                }
                 Rule::status => cx.set_once(&mut limit.status, option, "status"),
                 Rule::limit_header => {
                     cx.refuse_second(limit.header.is_some(), "header", place);

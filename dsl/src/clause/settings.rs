@@ -27,9 +27,15 @@ impl Settings {
         let span = cx.span(&pair);
         let mut settings = Vec::new();
         for setting in pair.into_inner() {
-            let mut inner = setting.into_inner();
-            settings.push(Setting { name: cx.name(&inner.next()?), value: cx.value(inner.next()?) });
+            settings.push(Setting::read(setting, cx)?);
         }
         Some(Self { span, settings })
+    }
+}
+
+impl Setting {
+    pub(crate) fn read(pair: Pair<'_>, cx: &mut Builder<'_>) -> Option<Self> {
+        let mut inner = pair.into_inner();
+        Some(Self { name: cx.name(&inner.next()?), value: cx.value(inner.next()?) })
     }
 }

@@ -1,4 +1,4 @@
-//! Clauses of one keyword and one value: `timeout`, `idle-timeout`, `connect-timeout`, `balance`,
+//! Clauses of one keyword and one value: `timeout`, `idle-timeout`, `connect-timeout`,
 //! `protocol`, `no`, `use`, `client-address`, `target-port`, `on-failure`.
 
 use crate::parse::{Builder, Pair};

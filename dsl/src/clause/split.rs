@@ -4,6 +4,7 @@ use crate::grammar::Rule;
 use crate::parse::{Builder, Pair};
 use crate::source::Span;
 use crate::value::Value;
+use std::fmt;
 
 /// A split over destinations; `to X` is a split of one.
 #[derive(Debug)]
@@ -50,11 +51,24 @@ pub enum DestinationKind {
     Named(Value),
     /// `address 10.0.0.55:5000`
     Address(Value),
+    /// `dns api.example.com:80`
+    Dns(Value),
     /// `envoy-admin`, `envoy-admin writable`
     EnvoyAdmin {
         /// Whether more than GET and HEAD is let through.
         writable: bool,
     },
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            DestinationKind::Named(value) => f.write_str(value.as_str()),
+            DestinationKind::Address(value) => write!(f, "address {}", value.as_str()),
+            DestinationKind::Dns(value) => write!(f, "dns {}", value.as_str()),
+            DestinationKind::EnvoyAdmin { .. } => f.write_str("envoy-admin"),
+        }
+    }
 }
 
 impl Split {
@@ -84,13 +98,14 @@ impl Share {
 }
 
 impl Destination {
-    fn read(pair: Pair<'_>, cx: &mut Builder<'_>) -> Option<Self> {
+    pub(crate) fn read(pair: Pair<'_>, cx: &mut Builder<'_>) -> Option<Self> {
         let span = cx.span(&pair);
         let first = pair.into_inner().next();
         let kind = match first.as_ref().map(Pair::as_rule) {
             None => DestinationKind::EnvoyAdmin { writable: false },
             Some(Rule::writable) => DestinationKind::EnvoyAdmin { writable: true },
             Some(Rule::address) => DestinationKind::Address(cx.value(first?)),
+            Some(Rule::dns) => DestinationKind::Dns(cx.value(first?)),
             Some(_) => DestinationKind::Named(cx.value(first?)),
         };
         Some(Self { kind, span })

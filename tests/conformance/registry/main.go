@@ -31,6 +31,8 @@ var roots = []protoreflect.FullName{
 	"envoy.extensions.filters.http.router.v3.Router",
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
 	"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+	"envoy.extensions.load_balancing_policies.maglev.v3.Maglev",
+	"envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash",
 	"envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig",
 	"envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig",
 	"envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor",

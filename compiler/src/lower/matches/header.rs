@@ -6,6 +6,11 @@ use crate::ir::Pattern;
 use crate::regex;
 
 pub(super) fn methods(patterns: &[Pattern], negated: bool) -> HeaderMatcher {
+    of_methods(":method", patterns, negated)
+}
+
+/// A header that is one of these methods.
+pub(super) fn of_methods(name: &str, patterns: &[Pattern], negated: bool) -> HeaderMatcher {
     let names: Vec<&str> = patterns
         .iter()
         .filter_map(|p| match p {
@@ -17,7 +22,7 @@ pub(super) fn methods(patterns: &[Pattern], negated: bool) -> HeaderMatcher {
         [only] => StringMatcher::Exact((*only).to_owned()),
         _ => pattern(names.join("|")),
     };
-    matcher(":method", matches, negated)
+    matcher(name, matches, negated)
 }
 
 /// How a text is compared, and whether the empty one fits.
@@ -36,22 +41,26 @@ pub(super) fn text(wanted: &Pattern) -> Option<(StringMatcher, bool)> {
     })
 }
 
-/// The tests of a header, as alternatives of lists that all must hold.
-pub(super) fn tests(name: &str, wanted: &Pattern, negated: bool) -> Vec<Vec<HeaderMatcher>> {
-    let present = |invert_match| HeaderMatcher {
+/// The header is there, or is not.
+pub(super) fn present(name: &str, invert_match: bool) -> HeaderMatcher {
+    HeaderMatcher {
         name: name.to_owned().into(),
         matches: HeaderMatch::PresentMatch(true),
         invert_match,
         treat_missing_header_as_empty: false,
-    };
-    let Some((matches, may_be_empty)) = text(wanted) else { return vec![vec![present(negated)]] };
+    }
+}
+
+/// The tests of a header, as alternatives of lists that all must hold.
+pub(super) fn tests(name: &str, wanted: &Pattern, negated: bool) -> Vec<Vec<HeaderMatcher>> {
+    let Some((matches, may_be_empty)) = text(wanted) else { return vec![vec![present(name, negated)]] };
     let mut one = matcher(name, matches, negated);
     if !negated {
         return vec![vec![one]];
     }
     if may_be_empty {
         // A missing header must satisfy this, and an empty one must not: two ways to hold.
-        return vec![vec![present(true)], vec![one]];
+        return vec![vec![present(name, true)], vec![one]];
     }
     one.treat_missing_header_as_empty = true;
     vec![vec![one]]

@@ -126,9 +126,43 @@ fn choices(literal: &Literal<'_>, target: Target) -> Vec<RouteMatch> {
     }
 }
 
+/// A test of a cookie.
+pub(crate) fn cookie(name: &str, wanted: &Pattern, target: Target) -> RouteMatch {
+    cookie::test(name, wanted, false, target)
+}
+
+/// Whether literals let `OPTIONS` through.
+pub(crate) fn sees_options(literals: &[Literal<'_>]) -> bool {
+    let options = Pattern::Equals("OPTIONS".to_owned());
+    literals.iter().filter(|l| *l.subject == Subject::Method).all(|l| l.patterns.contains(&options) != l.negated)
+}
+
+/// The matches of what a browser asks before a call that the literals take.
+pub(crate) fn preflight(literals: &[Literal<'_>], target: Target) -> Vec<RouteMatch> {
+    const ASKED: &str = "access-control-request-method";
+    let (methods, others): (Vec<_>, Vec<_>) = literals.iter().cloned().partition(|l| *l.subject == Subject::Method);
+    let mut headers = vec![header::methods(&[Pattern::Equals("OPTIONS".to_owned())], false)];
+    headers.extend(methods.iter().map(|l| header::of_methods(ASKED, l.patterns, l.negated)));
+    if methods.is_empty() {
+        headers.push(header::present(ASKED, false));
+    }
+    let question = RouteMatch { headers, ..RouteMatch::default() };
+    lower(&others, target).into_iter().map(|one| one.and(&question)).collect()
+}
+
+/// A match for requests from each of these origins.
+pub(crate) fn with_origin(one: &RouteMatch, origins: &[StringMatcher]) -> Vec<RouteMatch> {
+    let from = |origin: &StringMatcher| {
+        let mut one = one.clone();
+        one.headers.push(matcher("origin", origin.clone(), false));
+        one
+    };
+    origins.iter().map(from).collect()
+}
+
 impl RouteMatch {
     /// This match and what another one asks for beside the path.
-    fn and(mut self, other: &RouteMatch) -> Self {
+    pub(crate) fn and(mut self, other: &RouteMatch) -> Self {
         self.headers.extend(other.headers.iter().cloned());
         self.query_parameters.extend(other.query_parameters.iter().cloned());
         self.cookies.extend(other.cookies.iter().cloned());
