@@ -15,6 +15,8 @@ mod common;
 use common::{Case, compile_case, folders};
 use meshc_compiler::Target;
 use meshc_compiler::kubernetes::Object;
+use meshc_compiler::schema::{self, Schema};
+use meshc_compiler::yaml::Node;
 use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, FieldDescriptor, ReflectMessage, Value};
 use std::fs;
 use std::path::Path;
@@ -160,4 +162,26 @@ fn the_check_can_fail() {
         {"match": {"prefix": "/", "headers": [{"name": "x", "exact_match": "y"}]}, "route": {"cluster": "c"}}]}]});
     let found = problems(&new, "envoy.config.route.v3.RouteConfiguration", &matcher);
     assert_eq!(found, ["envoy.config.route.v3.HeaderMatcher.exact_match is deprecated"]);
+}
+
+/// The newest API's descriptors and field rules, by the compiler's own reading of them, inside
+/// `Any` too; and for older targets the fields and types that their agents know.
+#[test]
+fn everything_keeps_the_field_rules() {
+    let schema = Schema::get().expect("the descriptors are sound");
+    for target in Target::all() {
+        for folder in folders("examples").iter().chain(&folders("tests/cases")) {
+            let (_, compiled) = compile_case(&settings(folder).on(target));
+            for object in compiled.manifest.iter().flat_map(|m| &m.objects) {
+                for (name, mut resource) in resources(object) {
+                    if let Some(fields) = resource.as_object_mut() {
+                        fields.remove("@type");
+                    }
+                    let message = schema.message(&name).expect("the message is there");
+                    let problems = schema::check(&Node::of(&resource), &message, schema, target);
+                    assert!(problems.is_empty(), "{} on {target}: {problems:?}", folder.display());
+                }
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The Kubernetes objects that the compiler writes.
 
-use crate::envoy::{Bootstrap, Resource};
+use crate::envoy::{Bootstrap, Patchable, Resource};
 use crate::ir::TargetPort;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -132,7 +132,7 @@ pub struct EnvoyConfigSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backend_services: Vec<BackendService>,
     /// The Envoy resources.
-    pub resources: Vec<Resource>,
+    pub resources: Vec<Patchable<Resource>>,
 }
 
 /// A service whose traffic is steered.

@@ -15,8 +15,10 @@ pub mod lower;
 pub mod name;
 mod regex;
 pub mod resolve;
+pub mod schema;
 pub mod target;
 pub mod template;
+pub mod yaml;
 
 pub use catalog::Catalog;
 pub use kubernetes::Manifest;

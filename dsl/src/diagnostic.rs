@@ -254,6 +254,23 @@ codes! {
     OBJECT_TOO_LARGE = "E0503";
     /// The compiler emitted something inconsistent: a bug of the compiler.
     INTERNAL = "E0599";
+    // E08xx: Envoy resources that a user writes
+    /// Text that is not YAML, or not a map.
+    BAD_YAML = "E0801";
+    /// A field that its message does not have.
+    UNKNOWN_FIELD = "E0802";
+    /// A value of another type than its field's.
+    WRONG_TYPE = "E0803";
+    /// Two arms of a oneof.
+    TWO_ARMS = "E0804";
+    /// A value that Envoy's field rules refuse.
+    FIELD_RULE = "E0805";
+    /// An `@type` that nothing knows.
+    UNKNOWN_TYPE = "E0806";
+    /// A patch of something that is not there.
+    PATCHES_NOTHING = "E0807";
+    /// A patch that renames what others refer to, or refers to what is not there.
+    PATCH_BREAKS_REFERENCE = "E0808";
     // E06xx: configuration and catalog
     /// `meshc.toml` does not have its form.
     BAD_CONFIG = "E0601";

@@ -150,3 +150,28 @@ def grpc_probe(run):
     assert client.wait_until(lambda: {client.http2(run.port()).backend for _ in range(20)} == {"a-0"})
     # The probe is a gRPC call, and what is probed by gRPC speaks HTTP/2.
     assert any(r.path == "/grpc.health.v1.Health/Check" for r in run.servers["a:80"][1].requests)
+
+
+@scenario("""route a:80 {
+  80% v1, 20% v2
+  patch http `
+    server_name: patched
+    http_filters:
+      - name: envoy.filters.http.cors
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors
+  `
+  patch route `
+    route: {weighted_clusters: null, cluster: default/meshc-a/a:80/a-v2:80}
+    response_headers_to_add: [{header: {key: x-patched, value: "yes"}}]
+  `
+  patch cluster v2 `circuit_breakers: {thresholds: [{max_requests: 0, max_pending_requests: 0}]}`
+  patch listener `per_connection_buffer_limit_bytes: 65536`
+}""", backends={"a-v1:80": [plain], "a-v2:80": [plain]}, ways=("cilium-1.20",))
+def patches(run):
+    answers = [run.get() for _ in range(20)]
+    # Everything goes to v2, which lets nothing through; the proxy says its new name.
+    assert {answer.status for answer in answers} == {503}
+    assert answers[0].get("server") == ["patched"] and answers[0].get("x-patched") == ["yes"]
+    # This one cannot be seen in an answer: Envoy took it, and nothing else is in its place.
+    assert run.manifest[0]["spec"]["resources"][0]["per_connection_buffer_limit_bytes"] == 65536

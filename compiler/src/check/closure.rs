@@ -13,13 +13,13 @@ pub fn closure(manifest: &Manifest) -> Vec<String> {
         match object {
             Object::Service(_) => continue,
             Object::EnvoyConfig(config) => {
-                config.spec.resources.iter().for_each(|resource| names.resource(resource));
+                config.spec.resources.iter().for_each(|r| names.resource(&r.plain));
                 names.clusters.insert("/envoy-admin");
                 names.config(config);
             }
             Object::Bootstrap(bootstrap) => {
-                bootstrap.static_resources.listeners.iter().for_each(|l| names.listener(l));
-                bootstrap.static_resources.clusters.iter().for_each(|c| names.cluster(c));
+                bootstrap.static_resources.listeners.iter().for_each(|l| names.listener(&l.plain));
+                bootstrap.static_resources.clusters.iter().for_each(|c| names.cluster(&c.plain));
             }
         }
         problems.extend(names.problems().into_iter().map(|p| format!("{}: {p}", object.title())));

@@ -15,7 +15,7 @@ pub fn extensions(manifest: &Manifest, target: Target) -> Vec<String> {
     for object in &manifest.objects {
         let Object::EnvoyConfig(config) = object else { continue };
         for resource in &config.spec.resources {
-            match resource {
+            match &resource.plain {
                 Resource::Listener(listener) => of_listener(listener, &mut used),
                 Resource::Cluster(cluster) => of_cluster(cluster, &mut used),
                 Resource::RouteConfiguration(_) => {}

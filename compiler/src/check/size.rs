@@ -1,6 +1,5 @@
 //! etcd refuses objects over 1 MiB, and an API server's dry run does not notice.
 
-use crate::envoy::Resource;
 use crate::kubernetes::Object;
 use meshc_dsl::Diagnostic;
 use meshc_dsl::diagnostic::codes;
@@ -17,7 +16,7 @@ pub fn size(object: &Object) -> Option<Diagnostic> {
     if bytes <= MAX_OBJECT {
         return None;
     }
-    let mut parts: Vec<(usize, &str)> = config.spec.resources.iter().map(|r| (json_size(r), name(r))).collect();
+    let mut parts: Vec<(usize, &str)> = config.spec.resources.iter().map(|r| (json_size(r), r.plain.name())).collect();
     parts.sort_by(|a, b| b.cmp(a));
     let bulk: Vec<String> =
         parts.iter().take(3).map(|(bytes, name)| format!("`{name}` ({} KiB)", bytes / 1024)).collect();
@@ -29,14 +28,6 @@ pub fn size(object: &Object) -> Option<Diagnostic> {
         bulk.join(", ")
     );
     Some(Diagnostic::global(codes::OBJECT_TOO_LARGE, message).help(help))
-}
-
-fn name(resource: &Resource) -> &str {
-    match resource {
-        Resource::Listener(r) => &r.name,
-        Resource::RouteConfiguration(r) => &r.name,
-        Resource::Cluster(r) => &r.name,
-    }
 }
 
 /// The length of a value as compact JSON.

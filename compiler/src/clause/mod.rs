@@ -11,6 +11,7 @@ pub mod health_check;
 pub mod key;
 pub mod mirror;
 pub mod outlier;
+pub mod patch;
 pub mod protocol;
 pub mod ratelimit;
 pub mod redirect;

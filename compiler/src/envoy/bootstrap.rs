@@ -1,6 +1,6 @@
 //! `envoy.config.bootstrap.v3`: what a stock Envoy starts with.
 
-use super::{Address, Cluster, Listener, unset};
+use super::{Address, Cluster, Listener, Patchable, unset};
 use serde::{Deserialize, Serialize};
 
 /// `bootstrap.v3.Bootstrap`
@@ -24,7 +24,7 @@ pub struct Admin {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StaticResources {
     /// The listeners.
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<Patchable<Listener>>,
     /// The clusters.
-    pub clusters: Vec<Cluster>,
+    pub clusters: Vec<Patchable<Cluster>>,
 }

@@ -10,6 +10,7 @@ mod cluster;
 mod common;
 mod http;
 mod listener;
+mod patchable;
 mod ratelimit;
 mod route;
 mod tcp;
@@ -20,6 +21,7 @@ pub use cluster::*;
 pub use common::*;
 pub use http::*;
 pub use listener::*;
+pub use patchable::*;
 pub use ratelimit::*;
 pub use route::*;
 pub use tcp::*;
@@ -39,4 +41,15 @@ pub enum Resource {
     /// `envoy.config.cluster.v3.Cluster`
     #[serde(rename = "type.googleapis.com/envoy.config.cluster.v3.Cluster")]
     Cluster(Cluster),
+}
+
+impl Resource {
+    /// Its fully qualified name.
+    pub fn name(&self) -> &str {
+        match self {
+            Resource::Listener(r) => &r.name,
+            Resource::RouteConfiguration(r) => &r.name,
+            Resource::Cluster(r) => &r.name,
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::clause::client_address::ClientAddress;
 use crate::clause::cors::Cors;
 use crate::clause::headers::HeaderChanges;
 use crate::clause::mirror::Mirror;
+use crate::clause::patch::Patch;
 use crate::clause::ratelimit::RateLimit;
 use crate::clause::redirect::Redirect;
 use crate::clause::respond::Respond;
@@ -82,6 +83,8 @@ pub struct Steered {
     pub traffic: Traffic,
     /// Every destination of it, each once.
     pub upstreams: Vec<Upstream>,
+    /// Changes of what it becomes.
+    pub patches: Vec<Patch>,
 }
 
 /// What happens to the traffic of a service or listener.
@@ -131,6 +134,8 @@ pub struct Listen {
     pub traffic: Traffic,
     /// Every destination of it, each once.
     pub upstreams: Vec<Upstream>,
+    /// Changes of what it becomes.
+    pub patches: Vec<Patch>,
     /// Whether destinations see the client's own address.
     pub client_address: ClientAddress,
     /// The access log, if any.

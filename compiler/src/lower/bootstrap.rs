@@ -3,14 +3,18 @@
 use super::cilium::listen_address;
 use super::cluster::{self, Source};
 use super::inlet::Inlet;
+use super::patch::{Of, Patches};
 use crate::clause::accesslog::AccessLog;
-use crate::envoy::{Address, Admin, Bootstrap, Cluster, Listener, Metadata, Pipe, SocketAddress, StaticResources};
+use crate::clause::patch::Patch;
+use crate::envoy::{
+    Address, Admin, Bootstrap, Cluster, Listener, Metadata, Patchable, Pipe, SocketAddress, StaticResources,
+};
 use crate::ir::{Endpoint, Origin, Program, Traffic, Upstream};
 use crate::kubernetes::{Object, SOURCE_ANNOTATION};
 use crate::target::Target;
 use meshc_dsl::Diagnostic;
 use meshc_dsl::diagnostic::codes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The port of the first steered service; the others follow in the order of their names.
 const FIRST_PORT: u16 = 15000;
@@ -38,6 +42,7 @@ pub(crate) fn object(program: &Program, diagnostics: &mut Vec<Diagnostic>) -> Ve
             address,
             origin: &route.origin,
             access_log: route.access_log.as_ref(),
+            patches: &one.patches,
         };
         parts.listener(site, &one.traffic, &one.upstreams, diagnostics);
     }
@@ -48,6 +53,7 @@ pub(crate) fn object(program: &Program, diagnostics: &mut Vec<Diagnostic>) -> Ve
             address: listen_address(listen.address),
             origin: &listen.origin,
             access_log: listen.access_log.as_ref(),
+            patches: &listen.patches,
         };
         parts.listener(site, &listen.traffic, &listen.upstreams, diagnostics);
     }
@@ -65,6 +71,7 @@ struct Site<'a> {
     address: Address,
     origin: &'a Origin,
     access_log: Option<&'a AccessLog>,
+    patches: &'a [Patch],
 }
 
 #[derive(Default)]
@@ -96,12 +103,34 @@ impl Parts {
         let source = format!("{} {}", site.origin.file, site.origin.declaration);
         let facts = BTreeMap::from([("source".into(), source)]);
         let reader = SOURCE_ANNOTATION.split('/').next().unwrap_or(SOURCE_ANNOTATION);
-        self.resources.listeners.push(Listener {
+        let patches = Patches {
+            list: site.patches,
+            listener: site.name.clone(),
+            routes: site.name.clone(),
+            clusters,
+            target: Target::Envoy,
+        };
+        let listener = Listener {
             name: site.name,
             metadata: Some(Metadata { filter_metadata: BTreeMap::from([(reader.into(), facts)]) }),
             address: Some(site.address),
             filter_chains: vec![chain],
-        });
+        };
+        self.patched(listener, &patches, diagnostics);
+    }
+
+    /// Adds a listener, with its patches and those of its clusters.
+    fn patched(&mut self, listener: Listener, patches: &Patches<'_>, diagnostics: &mut Vec<Diagnostic>) {
+        let mut listener = Patchable::from(listener);
+        if !patches.list.is_empty() {
+            let names: BTreeSet<String> = self.resources.clusters.iter().map(|c| c.plain.name.clone()).collect();
+            let known = |name: &str| names.contains(name);
+            patches.apply(Of::Listener, &mut listener, &known, diagnostics);
+            for cluster in self.resources.clusters.iter_mut().filter(|c| patches.concerns(Of::Cluster, &c.plain.name)) {
+                patches.apply(Of::Cluster, cluster, &known, diagnostics);
+            }
+        }
+        self.resources.listeners.push(listener);
     }
 
     /// Adds the cluster of an upstream unless it is there, and gives its name.
@@ -123,10 +152,12 @@ impl Parts {
                 (format!("{owner}/{service}"), source)
             }
         };
-        let known = |c: &Cluster| c.name == name;
+        let known = |c: &Patchable<Cluster>| c.plain.name == name;
         if !self.resources.clusters.iter().any(known) {
             let host = upstream.endpoint.host();
-            self.resources.clusters.push(cluster::lower(&name, source, &host, &upstream.settings, Target::Envoy));
+            self.resources
+                .clusters
+                .push(cluster::lower(&name, source, &host, &upstream.settings, Target::Envoy).into());
         }
         name
     }

@@ -2,7 +2,8 @@
 
 use super::cluster::{self, Source};
 use super::inlet::Inlet;
-use crate::envoy::{Address, FilterChain, Listener, Resource, SocketAddress};
+use super::patch::{Of, Patches};
+use crate::envoy::{Address, FilterChain, Listener, Patchable, Resource, SocketAddress};
 use crate::ir::{Endpoint, Listen, Origin, Program, Route, Scope, Steered, Upstream, VersionService};
 use crate::kubernetes::{
     BackendService, EnvoyConfig, EnvoyConfigSpec, MANAGED_BY, Metadata, Object, SOURCE_ANNOTATION, Service,
@@ -151,15 +152,16 @@ impl Naming {
 
 /// The clusters and backends of an object as they come together.
 #[derive(Default)]
-struct Parts {
+struct Parts<'a> {
     services: Vec<SteeredService>,
     backends: BTreeMap<ServiceName, BTreeSet<String>>,
     listeners: Vec<Listener>,
     routes: Vec<Resource>,
     clusters: Vec<Resource>,
+    patches: Vec<Patches<'a>>,
 }
 
-impl Parts {
+impl Parts<'_> {
     /// Adds the clusters of a list of upstreams, and gives their names.
     fn upstreams(&mut self, upstreams: &[Upstream], owner: &str, naming: &Naming, target: Target) -> Vec<String> {
         let mut names = Vec::with_capacity(upstreams.len());
@@ -184,7 +186,7 @@ impl Parts {
         names
     }
 
-    fn spec(self) -> EnvoyConfigSpec {
+    fn spec(self, diagnostics: &mut Vec<Diagnostic>) -> EnvoyConfigSpec {
         let backend = |(service, numbers): (ServiceName, BTreeSet<String>)| BackendService {
             name: service.name,
             namespace: service.namespace,
@@ -196,9 +198,40 @@ impl Parts {
         EnvoyConfigSpec {
             services: self.services,
             backend_services: self.backends.into_iter().map(backend).collect(),
-            resources,
+            resources: patched(resources, &self.patches, diagnostics),
         }
     }
+}
+
+/// The resources with their patches.
+fn patched(
+    resources: Vec<Resource>,
+    patches: &[Patches<'_>],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Patchable<Resource>> {
+    let mut all: Vec<Patchable<Resource>> = resources.into_iter().map(Patchable::from).collect();
+    if patches.iter().all(|p| p.list.is_empty()) {
+        return all;
+    }
+    let clusters: BTreeSet<String> = all
+        .iter()
+        .filter_map(|r| match &r.plain {
+            Resource::Cluster(cluster) => Some(cluster.name.clone()),
+            _ => None,
+        })
+        .collect();
+    for resource in &mut all {
+        let of = match resource.plain {
+            Resource::Listener(_) => Of::Listener,
+            Resource::RouteConfiguration(_) => Of::Routes,
+            Resource::Cluster(_) => Of::Cluster,
+        };
+        let name = resource.plain.name().to_owned();
+        for one in patches.iter().filter(|p| p.concerns(of, &name)) {
+            one.apply(of, resource, &|name| clusters.contains(name), diagnostics);
+        }
+    }
+    all
 }
 
 /// The object that steers a group of services.
@@ -227,6 +260,13 @@ fn steering(group: &[&Route], target: Target, diagnostics: &mut Vec<Diagnostic>)
             port: service.port.filter(|_| several(&service.service) && !per_port),
         };
         let (chain, routes) = inlet.chain(target, diagnostics);
+        parts.patches.push(Patches {
+            list: &one.patches,
+            listener: listener_name(service, several(&service.service), &naming, target),
+            routes: naming.qualify(&owner),
+            clusters,
+            target,
+        });
         chains.entry(&service.service).or_default().push((service, chain));
         parts.routes.extend(routes.map(Resource::RouteConfiguration));
     }
@@ -235,7 +275,16 @@ fn steering(group: &[&Route], target: Target, diagnostics: &mut Vec<Diagnostic>)
     }
     let origins = group.iter().map(|r| &r.origin).collect();
     let (labels, annotation) = original_source(route, target);
-    Some(naming.object(&origins, labels, annotation, parts.spec()))
+    Some(naming.object(&origins, labels, annotation, parts.spec(diagnostics)))
+}
+
+/// The name of the listener that takes a port of a service.
+fn listener_name(port: &name::ServicePort, several: bool, naming: &Naming, target: Target) -> String {
+    if several && !target.has(&target::REDIRECT_PER_PORT) {
+        let whole = name::ServicePort { service: port.service.clone(), port: None };
+        return naming.qualify(&naming.inside(&whole));
+    }
+    naming.qualify(&naming.inside(port))
 }
 
 /// A listener for each port from 1.20 on; before, one for the service, whose chains tell the ports
@@ -245,7 +294,7 @@ fn listeners(
     chains: Vec<(&name::ServicePort, FilterChain)>,
     naming: &Naming,
     target: Target,
-    parts: &mut Parts,
+    parts: &mut Parts<'_>,
 ) {
     let ports_known = target.has(&target::SERVICE_PORTS);
     let mut add = |name: String, ports: Vec<u16>, filter_chains: Vec<FilterChain>| {
@@ -301,6 +350,13 @@ fn listening(listen: &Listen, target: Target, diagnostics: &mut Vec<Diagnostic>)
     };
     let (chain, routes) = inlet.chain(target, diagnostics);
     parts.routes.extend(routes.map(Resource::RouteConfiguration));
+    parts.patches.push(Patches {
+        list: &listen.patches,
+        listener: name.clone(),
+        routes: name.clone(),
+        clusters,
+        target,
+    });
     parts.listeners.push(Listener {
         name,
         metadata: None,
@@ -308,7 +364,7 @@ fn listening(listen: &Listen, target: Target, diagnostics: &mut Vec<Diagnostic>)
         filter_chains: vec![chain],
     });
     let (labels, annotation) = marks(listen.client_address.use_original_source(), target);
-    naming.object(&BTreeSet::from([&listen.origin]), labels, annotation, parts.spec())
+    naming.object(&BTreeSet::from([&listen.origin]), labels, annotation, parts.spec(diagnostics))
 }
 
 /// `[::]` takes IPv4 connections too.

@@ -9,6 +9,7 @@ mod inlet;
 mod limits;
 mod matches;
 mod order;
+mod patch;
 mod routes;
 mod tcp;
 

@@ -70,7 +70,25 @@ impl Upstreams<'_> {
     }
 
     pub(crate) fn destination<'a>(&mut self, destination: &'a Destination, cx: &mut Cx<'a>) -> Option<usize> {
-        let (endpoint, settings) = match &destination.kind {
+        let (endpoint, settings) = self.endpoint(destination, cx)?;
+        let at = self.index(endpoint, &settings, cx);
+        if !self.owner.tcp && self.list.get(at).is_some_and(|u| u.settings.protocol == Protocol::Tcp) {
+            let message = "this destination speaks TCP, and requests are routed here";
+            let help = "write `protocol tcp` in the route too, or another one in the service";
+            cx.error(codes::CONFLICTING, destination.span, message, help);
+        }
+        Some(at)
+    }
+
+    /// The place of a destination that is there already. `None` when it was reported.
+    pub(crate) fn find<'a>(&self, destination: &'a Destination, cx: &mut Cx<'a>) -> Option<Option<usize>> {
+        let (endpoint, _) = self.endpoint(destination, cx)?;
+        Some(self.list.iter().position(|u| u.endpoint == endpoint))
+    }
+
+    /// What is behind a destination, and the declared services whose settings hold for it.
+    fn endpoint<'a>(&self, destination: &'a Destination, cx: &mut Cx<'a>) -> Option<(Endpoint, Vec<ServiceName>)> {
+        Some(match &destination.kind {
             DestinationKind::EnvoyAdmin { writable } => {
                 if *writable {
                     let message = "any caller can stop the proxy through this interface";
@@ -105,18 +123,7 @@ impl Upstreams<'_> {
                 let service = ServicePort { service: found.service, port: found.port };
                 (Endpoint::Service { service, addresses: found.addresses }, found.settings)
             }
-        };
-        let at = self.index(endpoint, &settings, cx);
-        if !self.owner.tcp && self.list.get(at).is_some_and(|u| u.settings.protocol == Protocol::Tcp) {
-            let message = "this destination speaks TCP, and requests are routed here";
-            cx.error(
-                codes::CONFLICTING,
-                destination.span,
-                message,
-                "write `protocol tcp` in the route too, or another one in the service",
-            );
-        }
-        Some(at)
+        })
     }
 
     /// The place of an endpoint in the list, which it is added to where it is new. Its settings

@@ -12,6 +12,7 @@ use crate::clause::accesslog::{self, AccessLog};
 use crate::clause::client_address::{self, ClientAddress};
 use crate::clause::key::Key;
 use crate::clause::mirror::{self, Mirror};
+use crate::clause::patch::{self, Part, Patch, WrittenPart};
 use crate::clause::protocol::Protocol;
 use crate::clause::respond::Respond;
 use crate::clause::sticky::Sticky;
@@ -55,12 +56,13 @@ pub(crate) fn resolve_all<'a>(
 }
 
 /// What a body says of the whole route or listener.
-pub(crate) struct Edge {
+pub(crate) struct Edge<'a> {
     client_address: ClientAddress,
     access_log: Option<AccessLog>,
+    patches: Vec<patch::Written<'a>>,
 }
 
-pub(crate) fn read_edge<'a>(parts: &Parts<'a>, cx: &mut Cx<'a>) -> Edge {
+pub(crate) fn read_edge<'a>(parts: &Parts<'a>, cx: &mut Cx<'a>) -> Edge<'a> {
     let client_address = parts.client_address.and_then(|c| client_address::resolve(c, cx).map(|a| (a, c.span)));
     if let (Some((ClientAddress::Hide, span)), Target::Cilium { .. }) = (client_address, cx.env.target)
         && !cx.env.target.has(&target::ORIGINAL_SOURCE_LABEL)
@@ -73,7 +75,37 @@ pub(crate) fn read_edge<'a>(parts: &Parts<'a>, cx: &mut Cx<'a>) -> Edge {
     Edge {
         client_address: client_address.map(|(a, _)| a).unwrap_or_default(),
         access_log: parts.accesslog.and_then(|c| accesslog::resolve(c, cx)),
+        patches: parts.patches.iter().filter_map(|c| patch::resolve(c, cx)).collect(),
     }
+}
+
+/// The patches for one service or listener; one that has nothing to change is reported.
+fn patches<'a>(drafts: &Drafts<'a>, upstreams: &mut Upstreams<'_>, cx: &mut Cx<'a>) -> Vec<Patch> {
+    let mut patches = Vec::new();
+    for written in &drafts.edge.patches {
+        let (part, nothing, help) = match written.part {
+            WrittenPart::Cluster(destination) => match upstreams.find(destination, cx) {
+                None => continue,
+                Some(found) => {
+                    let help =
+                        "name a destination of a rule here, or the routed service itself where no rule names one";
+                    (found.map(Part::Cluster), "no rule sends traffic to this destination", help)
+                }
+            },
+            WrittenPart::Known(Part::Route | Part::Http) if drafts.tcp => {
+                (None, "connections have no HTTP", "use `patch listener` or `patch cluster`")
+            }
+            WrittenPart::Known(part) => (Some(part), "", ""),
+        };
+        match part {
+            Some(part) => patches.push(written.of(part)),
+            None => {
+                let message = format!("this patch changes nothing: {nothing}");
+                cx.error(codes::PATCHES_NOTHING, written.span(), message, help);
+            }
+        }
+    }
+    patches
 }
 
 /// The rules of a body before their destinations are looked up.
@@ -82,7 +114,7 @@ struct Drafts<'a> {
     /// Whether connections are routed, not requests.
     tcp: bool,
     settings: upstream::Written,
-    edge: Edge,
+    edge: Edge<'a>,
     /// Whether the body says anything about requests that no `when` takes.
     fallback_written: bool,
 }
@@ -242,9 +274,10 @@ fn steer<'a>(service: &ServicePort, span: Span, drafts: &Drafts<'a>, shared: boo
     let owner = Owner { service: Some(service), namespace: &service.service.namespace, shared, tcp: drafts.tcp };
     let mut upstreams = Upstreams { owner, settings: &drafts.settings, list: Vec::new() };
     let traffic = traffic(drafts, &service.service.name, &mut upstreams, cx);
+    let patches = patches(drafts, &mut upstreams, cx);
     let upstreams = upstreams.list;
     warn_never_ejected(&drafts.settings, span, cx);
-    Steered { service: service.clone(), span, traffic, upstreams }
+    Steered { service: service.clone(), span, traffic, upstreams, patches }
 }
 
 /// What happens to the traffic of a service or listener of this name.
@@ -400,6 +433,7 @@ fn listen<'a>(placed: &Placed<'a, syntax::Listen>, cx: &mut Cx<'a>) -> Option<Li
             rules.pop();
         }
     }
+    let patches = patches(&drafts, &mut upstreams, cx);
     let upstreams = upstreams.list;
     Some(Listen {
         origin: placed.origin(format!("listen {}", node.name.text)),
@@ -410,6 +444,7 @@ fn listen<'a>(placed: &Placed<'a, syntax::Listen>, cx: &mut Cx<'a>) -> Option<Li
         address: address?,
         traffic,
         upstreams,
+        patches,
         client_address: drafts.edge.client_address,
         access_log: drafts.edge.access_log,
     })

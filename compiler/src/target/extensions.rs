@@ -1,4 +1,5 @@
-//! Which Envoy extensions a target's proxy is built with, from `extensions.txt`.
+//! Which Envoy extensions a target's proxy is built with, from `extensions.txt`, and which protobuf
+//! packages its agent is linked with, from `packages.txt`.
 
 use super::{FEATURES, Target};
 
@@ -13,7 +14,16 @@ const CORE_AT_14: &[&str] = &[
     "envoy.load_balancing_policies.ring_hash",
 ];
 
+const PACKAGES: &str = include_str!("packages.txt");
+
 impl Target {
+    /// Whether the target's agent is linked with a protobuf package, and so knows its types. A
+    /// plain Envoy has no agent.
+    pub fn links_package(self, name: &str) -> bool {
+        let Target::Cilium { minor, .. } = self else { return true };
+        name.starts_with("google.protobuf") || listed(PACKAGES, name, minor)
+    }
+
     /// Whether the target's Envoy has an extension, by its name. A stock Envoy has all that the
     /// compiler emits.
     pub fn has_extension(self, name: &str) -> bool {
@@ -21,9 +31,14 @@ impl Target {
         if (minor == 14 && CORE_AT_14.contains(&name)) || FEATURES.iter().any(|f| f.name == name && self.has(f)) {
             return true;
         }
-        let line = TABLE.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.is_some_and(|releases| releases.split(',').any(|range| within(range, minor)))
+        listed(TABLE, name, minor)
     }
+}
+
+/// Whether a table of names and releases has a name for a release.
+fn listed(table: &str, name: &str, minor: u8) -> bool {
+    let line = table.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.is_some_and(|releases| releases.split(',').any(|range| within(range, minor)))
 }
 
 /// Whether a release is in `16` or `14-20`.
