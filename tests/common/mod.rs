@@ -1,6 +1,10 @@
 //! What the integration tests share: reading cases and examples, and compiling them.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test that fails panics, and says why")]
+
+pub mod program;
+pub mod registry;
 
 use meshc_compiler::{Catalog, Compiled, Options, Target, compile};
 use meshc_dsl::{FileId, Sources, layout};

@@ -1,4 +1,5 @@
-"""Everything that compiles, for every target, is accepted by a real Envoy (`--mode validate`)."""
+"""Everything that compiles, for every target, is accepted by a real Envoy (`--mode validate`):
+validate.py ENVOY MESHC GENERATE"""
 
 import concurrent.futures
 import json
@@ -12,6 +13,7 @@ import yaml
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from harness import bootstrap, corpus  # noqa: E402
 
+DRAWN = 150
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -43,12 +45,19 @@ def validate(envoy, config):
 
 
 def main():
-    envoy, meshc = sys.argv[1:3]
+    envoy, meshc, generate = sys.argv[1:4]
     broken = {"static_resources": {"clusters": [{"name": "", "type": "STATIC"}]}}
     if validate(envoy, broken) is None:
         sys.exit("Envoy accepts a cluster without a name: this check checks nothing")
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = [*corpus.programs(), *corpus.drawn(generate, folder, DRAWN)]
+        check(envoy, list(corpus.compiled(meshc, corpus.TARGETS, chosen)))
+
+
+def check(envoy, compiled):
+    """Holds every configuration against Envoy, each once."""
     seen, jobs = set(), []
-    for program, target, text in corpus.compiled(meshc, corpus.TARGETS):
+    for program, target, text in compiled:
         config = config_of(target, text)
         key = json.dumps(config, sort_keys=True)
         if key not in seen:

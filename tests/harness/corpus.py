@@ -19,6 +19,13 @@ class Program:
         catalog = folder / "services.yaml"
         self.catalog = catalog if catalog.exists() else None
 
+    @classmethod
+    def drawn(cls, file):
+        """A program of the generator of programs over the whole grammar."""
+        program = cls.__new__(cls)
+        program.folder, program.name, program.sets, program.catalog = file, f"drawn/{file.stem}", [], None
+        return program
+
     def compile(self, meshc, target):
         """The manifest as YAML text; None where the target refuses the program."""
         command = [meshc, "compile", str(self.folder), "--target", target]
@@ -39,9 +46,15 @@ def programs():
     return [Program(folder) for folder in folders if folder.is_dir()]
 
 
-def compiled(meshc, targets):
+def drawn(generate, folder, count):
+    """So many programs over the whole grammar, always the same."""
+    subprocess.run([generate, "random", str(folder), str(count)], check=True, timeout=60)
+    return [Program.drawn(file) for file in sorted(pathlib.Path(folder).iterdir())]
+
+
+def compiled(meshc, targets, chosen=None):
     """Yields (program, target, manifest text) for whatever compiles to something."""
-    for program in programs():
+    for program in chosen or programs():
         for target in targets:
             text = program.compile(meshc, target)
             if text:

@@ -29,7 +29,7 @@ pub(crate) fn large_full() -> String {
 fn large(clauses: &[&str], action: &str, when: &str) -> String {
     let mut out = String::new();
     for route in 0..850 {
-        let _ = writeln!(out, "route service-{route}:8080 {{\n  {action}");
+        let _ = writeln!(out, "route storefront-service-{route}:8080 {{\n  {action}");
         if !when.is_empty() {
             let _ = writeln!(out, "  {when}");
         }

@@ -1,5 +1,7 @@
 //! `accesslog stdout json | "FORMAT"` → the connection manager's access log (from cilium-1.15).
 
+use super::log_commands;
+use super::patch::place;
 use crate::envoy;
 use crate::resolve::Cx;
 use crate::target;
@@ -53,46 +55,19 @@ pub(crate) fn resolve<'a>(clause: &'a clause::Accesslog, cx: &mut Cx<'a>) -> Opt
             return None;
         }
     };
-    if let AccessLog::Text(text) = &log
-        && let Some(problem) = format_problem(text)
-    {
-        cx.error(
-            codes::BAD_VALUE,
-            clause.format.span,
-            problem,
-            "commands are written `%NAME%` or `%NAME(ARGUMENT)%`; a percent sign is `%%`",
-        );
-        return None;
+    if let AccessLog::Text(text) = &log {
+        let problems = log_commands::check(text, cx.env.target);
+        let good = problems.is_empty();
+        for problem in problems {
+            let literal = text.len() + 2 == (clause.format.span.end - clause.format.span.start) as usize;
+            let place = place(clause.format.span, literal, &(problem.start..problem.end));
+            cx.error(codes::BAD_VALUE, place, problem.message, problem.help);
+        }
+        if !good {
+            return None;
+        }
     }
     cx.needs(&target::ACCESS_LOG, clause.span, "`accesslog`").then_some(log)
-}
-
-/// What is wrong with the commands of a text format, seen from the outside: each is closed and named.
-fn format_problem(text: &str) -> Option<String> {
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once('%') {
-        if let Some(tail) = after.strip_prefix('%') {
-            rest = tail;
-            continue;
-        }
-        let name_end =
-            after.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')).unwrap_or(after.len());
-        let (name, mut tail) = after.split_at_checked(name_end)?;
-        if name.is_empty() {
-            return Some("a `%` that begins no command".into());
-        }
-        if let Some(argument) = tail.strip_prefix('(') {
-            tail = argument.split_once(')').map_or("", |(_, t)| t);
-        }
-        if let Some(length) = tail.strip_prefix(':') {
-            tail = length.trim_start_matches(|c: char| c.is_ascii_digit());
-        }
-        match tail.strip_prefix('%') {
-            Some(tail) => rest = tail,
-            None => return Some(format!("the command `%{name}` is not closed")),
-        }
-    }
-    None
 }
 
 impl AccessLog {

@@ -61,7 +61,7 @@ impl Patches<'_> {
             let Some(mut node) = self.one(patch, of, &before, schema) else { continue };
             let mut problems = self.check(patch, of, &node, schema);
             let name = before.text("name").unwrap_or_default();
-            keeps_references(patch, name, &node, known, &mut problems);
+            self.keeps_references(patch, name, &node, known, &mut problems);
             // What a patch broke is said once, not again for the patches behind it.
             if problems.is_empty() {
                 node.forget_places();
@@ -131,6 +131,35 @@ impl Patches<'_> {
         let problems = schema::check(&bare, &message, schema, self.target);
         problems.into_iter().map(|problem| diagnostic(patch, problem)).collect()
     }
+
+    /// A patch may not rename what other resources refer to, nor refer to a cluster that is not there.
+    fn keeps_references(
+        &self,
+        patch: &Patch,
+        name: &str,
+        node: &Node,
+        known: &dyn Fn(&str) -> bool,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let mut report = |range: &std::ops::Range<usize>, message: String, help: &str| {
+            let place = patch::place(patch.text, patch.literal, range);
+            diagnostics.push(Diagnostic::new(codes::PATCH_BREAKS_REFERENCE, place, message).help(help));
+        };
+        if node.text("name") != Some(name) {
+            let range = node.get("name").map_or(0..0, |n| n.range.clone());
+            report(&range, format!("this renames `{name}`, which others refer to"), "take the `name` away");
+        }
+        let mut wanted = Vec::new();
+        clusters(node, &mut wanted);
+        for (range, cluster) in wanted {
+            // A name with a slash may be one that another object, or Cilium itself, defines.
+            let elsewhere = self.target.is_cilium() && cluster.contains('/');
+            if !range.is_empty() && !elsewhere && !known(&cluster) {
+                let help = "name a cluster of the program by its full name, as the compiled resources have it";
+                report(&range, format!("there is no cluster `{cluster}`"), help);
+            }
+        }
+    }
 }
 
 fn each_route(routes: &mut Node, change: &mut dyn FnMut(&mut Node)) {
@@ -152,33 +181,6 @@ fn code(kind: ProblemKind) -> Code {
         ProblemKind::Rule => codes::FIELD_RULE,
         ProblemKind::UnknownType => codes::UNKNOWN_TYPE,
         ProblemKind::Target => codes::TARGET_CANNOT,
-    }
-}
-
-/// A patch may not rename what other resources refer to, nor refer to a cluster that is not there.
-fn keeps_references(
-    patch: &Patch,
-    name: &str,
-    node: &Node,
-    known: &dyn Fn(&str) -> bool,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
-    let mut report = |range: &std::ops::Range<usize>, message: String, help: &str| {
-        let place = patch::place(patch.text, patch.literal, range);
-        diagnostics.push(Diagnostic::new(codes::PATCH_BREAKS_REFERENCE, place, message).help(help));
-    };
-    if node.text("name") != Some(name) {
-        let range = node.get("name").map_or(0..0, |n| n.range.clone());
-        report(&range, format!("this renames `{name}`, which others refer to"), "take the `name` away");
-    }
-    let mut wanted = Vec::new();
-    clusters(node, &mut wanted);
-    for (range, cluster) in wanted {
-        // A name with a slash may be one that another object, or Cilium itself, defines.
-        if !range.is_empty() && !cluster.contains('/') && !known(&cluster) {
-            let help = "name a cluster by its full name: `NAMESPACE/OBJECT/NAME`";
-            report(&range, format!("there is no cluster `{cluster}`"), help);
-        }
     }
 }
 
