@@ -1,4 +1,4 @@
-//! What each example compiles to, for four targets, is in `snapshots/`: the objects, or, where the
+//! What each example compiles to, for five targets, is in `snapshots/`: the objects, or, where the
 //! target refuses the example, the refusal. A snapshot of nothing is a failure too.
 //!
 //! `MESHC_ACCEPT=1 cargo test --test snapshots` writes them anew; read the difference before it is
@@ -20,7 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const TARGETS: [&str; 4] = ["cilium-1.14", "cilium-1.18", "cilium-1.20", "envoy"];
+const TARGETS: [&str; 5] = ["cilium-1.14", "cilium-1.16", "cilium-1.18", "cilium-1.20", "envoy"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -83,11 +83,25 @@ fn examples_compile_to_their_snapshots() {
     }
 }
 
+/// What a target cannot do: example, first target that can, targets that refuse it.
+const REFUSALS: [(&str, &str, &[&str]); 4] = [
+    ("10-access-log", "cilium-1.15", &["cilium-1.14"]),
+    ("13-limits-by-client", "cilium-1.18", &["cilium-1.14", "cilium-1.16"]),
+    ("17-cors", "cilium-1.20", &["cilium-1.14", "cilium-1.16", "cilium-1.18"]),
+    ("18-conditions", "cilium-1.15", &["cilium-1.14"]),
+];
+
 #[test]
-fn one_example_is_refused_and_says_from_when_on_it_works() {
-    let (compiled, text) = compile("10-access-log", "cilium-1.14");
-    assert!(!compiled);
-    assert!(text.contains("cilium-1.15"), "{text}");
-    let refusals = present().iter().filter(|p| p.to_string_lossy().ends_with("refused.txt")).count();
-    assert_eq!(refusals, 1, "only the access log is refused");
+fn refusals_name_the_first_target_that_can() {
+    let mut refused = 0;
+    for (example, first, targets) in REFUSALS {
+        assert!(compile(example, first).0, "{example} compiles for {first}");
+        for target in targets {
+            let (compiled, text) = compile(example, target);
+            assert!(!compiled && text.contains(&format!("from {first} ")), "{example} for {target}: {text}");
+            refused += 1;
+        }
+    }
+    let snapshots = present().iter().filter(|p| p.to_string_lossy().ends_with("refused.txt")).count();
+    assert_eq!(snapshots, refused, "nothing else is refused");
 }

@@ -29,6 +29,8 @@ pub struct RateLimit {
     pub rate: Rate,
     /// How many may pass at once.
     pub burst: u32,
+    /// How many tokens come back at once, and how often: the rate, in parts no larger than the burst.
+    pub fill: (u32, Duration),
     /// What has a bucket for each of its values, and how many of them are kept.
     pub by: Option<(Key, u32)>,
     /// The status of refusals.
@@ -65,8 +67,19 @@ pub(crate) fn resolve<'a>(clause: &'a clause::Ratelimit, cx: &mut Cx<'a>) -> Opt
         Some((name?, value?))
     });
     let rate = rate?;
+    let burst = burst.unwrap_or(Some(rate.events))?;
+    let Some(fill) = fill(rate, burst) else {
+        let message = format!("a bucket of {burst} cannot hold what comes back at once");
+        let help = format!(
+            "refills are at least 50ms apart and of equal size: write a burst of at least {}, or another that divides it",
+            rate.events
+        );
+        cx.error(codes::OUT_OF_RANGE, clause.burst.as_ref().map_or(clause.span, |b| b.span), message, help);
+        return None;
+    };
     Some(RateLimit {
-        burst: burst.unwrap_or(Some(rate.events))?,
+        burst,
+        fill,
         by,
         rate,
         status: status.unwrap_or(Some(429))?,
@@ -100,6 +113,17 @@ fn status(word: &str) -> Result<u32, ValueError> {
     })
 }
 
+/// The fewest equal parts of a rate of which each fits into the burst. A larger refill would be
+/// cut to the burst, and the rate with it. `None` where there are no such parts.
+fn fill(rate: Rate, burst: u32) -> Option<(u32, Duration)> {
+    let parts = rate.events.div_ceil(burst);
+    let millis = rate.period.as_millis();
+    let most = u32::try_from(millis / MIN_FILL.as_millis()).unwrap_or(u32::MAX).min(rate.events);
+    let fits = |n: &u32| rate.events.is_multiple_of(*n) && millis.is_multiple_of(u128::from(*n));
+    let parts = (parts..=most).find(fits)?;
+    Some((rate.events / parts, rate.period / parts))
+}
+
 fn gcd(a: u128, b: u128) -> u128 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
@@ -114,7 +138,7 @@ fn descriptor(key: &Key) -> Option<(&'static str, envoy::RateLimitAction)> {
                 envoy::DescriptorExtension::Expr { descriptor_key: "path".into(), text: "request.url_path".into() };
             ("path", envoy::RateLimitAction::Extension { name: name.into(), typed_config })
         }
-        Key::SourceIp => ("remote_address", envoy::RateLimitAction::RemoteAddress {}),
+        Key::SourceIp => ("remote_address", envoy::RateLimitAction::RemoteAddress(envoy::Empty {})),
         Key::Header(name) => {
             let action =
                 envoy::RateLimitAction::RequestHeaders { header_name: name.clone(), descriptor_key: "header".into() };
@@ -146,7 +170,7 @@ impl RateLimit {
     pub(crate) fn lower_shared(limits: &[(String, &RateLimit)]) -> Option<envoy::LocalRateLimit> {
         let (_, first) = limits.first()?;
         // Envoy wants every descriptor's period to be a multiple of the bucket's own.
-        let period = limits.iter().map(|(_, l)| l.rate.period.as_millis()).fold(0, gcd);
+        let period = limits.iter().map(|(_, l)| l.fill.1.as_millis()).fold(0, gcd);
         let period = Duration::from_millis(u64::try_from(period).ok()?);
         if period < MIN_FILL {
             return None;
@@ -170,8 +194,8 @@ impl RateLimit {
     fn bucket(&self) -> envoy::TokenBucket {
         envoy::TokenBucket {
             max_tokens: self.burst,
-            tokens_per_fill: self.rate.events,
-            fill_interval: envoy::ProtoDuration(self.rate.period),
+            tokens_per_fill: self.fill.0,
+            fill_interval: envoy::ProtoDuration(self.fill.1),
         }
     }
 

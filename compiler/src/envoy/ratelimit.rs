@@ -1,6 +1,6 @@
 //! `envoy.extensions.filters.http.local_ratelimit.v3`.
 
-use super::{HeaderValueOption, ProtoDuration, RuntimeFractionalPercent, Str, unset};
+use super::{Empty, HeaderValueOption, ProtoDuration, RuntimeFractionalPercent, Str, unset};
 use serde::{Deserialize, Serialize};
 
 /// `LocalRateLimit`
@@ -95,7 +95,7 @@ pub enum RateLimitAction {
         descriptor_key: Str,
     },
     /// The peer's address, with the key `remote_address`.
-    RemoteAddress {},
+    RemoteAddress(Empty),
     /// What an extension makes of the request.
     Extension {
         /// Its name.

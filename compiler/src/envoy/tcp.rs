@@ -1,6 +1,6 @@
 //! `envoy.extensions.filters.network.tcp_proxy.v3`.
 
-use super::{AccessLog, ProtoDuration, unset};
+use super::{AccessLog, Empty, ProtoDuration, unset};
 use serde::{Deserialize, Serialize};
 
 /// `TcpProxy`
@@ -45,5 +45,5 @@ pub struct TcpClusterWeight {
 #[serde(rename_all = "snake_case")]
 pub enum TcpHashPolicy {
     /// The peer's address.
-    SourceIp {},
+    SourceIp(Empty),
 }

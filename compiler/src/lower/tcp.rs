@@ -2,8 +2,8 @@
 
 use crate::clause::accesslog::AccessLog;
 use crate::envoy::{
-    Filter, FilterChain, FilterChainMatch, NetworkFilter, ProtoDuration, TcpClusterWeight, TcpHashPolicy, TcpProxy,
-    TcpWeightedClusters,
+    Empty, Filter, FilterChain, FilterChainMatch, NetworkFilter, ProtoDuration, TcpClusterWeight, TcpHashPolicy,
+    TcpProxy, TcpWeightedClusters,
 };
 use crate::ir::{Tcp, Upstream};
 
@@ -24,7 +24,10 @@ pub(crate) fn chain(
     let (cluster, weighted_clusters) = match sides.as_slice() {
         [only] => (Some(name(only.upstream)), None),
         _ => {
-            let weight = |s: &&crate::ir::Share| TcpClusterWeight { name: name(s.upstream), weight: s.portion.0 };
+            // Whole percents read better than millionths; Envoy takes any sum.
+            let unit = if sides.iter().all(|s| s.portion.0.is_multiple_of(10_000)) { 10_000 } else { 1 };
+            let weight =
+                |s: &&crate::ir::Share| TcpClusterWeight { name: name(s.upstream), weight: s.portion.0 / unit };
             (None, Some(TcpWeightedClusters { clusters: sides.iter().map(weight).collect() }))
         }
     };
@@ -34,7 +37,7 @@ pub(crate) fn chain(
         weighted_clusters,
         // Unset, Envoy takes an hour.
         idle_timeout: ProtoDuration(tcp.idle_timeout.unwrap_or_default()),
-        hash_policy: if hashed { vec![TcpHashPolicy::SourceIp {}] } else { Vec::new() },
+        hash_policy: if hashed { vec![TcpHashPolicy::SourceIp(Empty {})] } else { Vec::new() },
         access_log: access_log.map(AccessLog::lower).into_iter().collect(),
     };
     let filter =

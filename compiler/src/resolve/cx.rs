@@ -51,7 +51,7 @@ impl<'a> Cx<'a> {
             codes::TARGET_CANNOT,
             span,
             message,
-            format!("it works from {} on: {}", feature.first(), feature.reason),
+            format!("it works from {} on: {}", feature.releases(), feature.reason),
         );
         false
     }

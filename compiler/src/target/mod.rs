@@ -86,6 +86,12 @@ pub struct Feature {
 }
 
 impl Feature {
+    /// The first target that can, and the patch releases of older ones.
+    pub fn releases(&self) -> String {
+        let patches: Vec<String> = self.backports.iter().map(|(m, p)| format!("cilium-1.{m}.{p}")).collect();
+        if patches.is_empty() { self.first() } else { format!("{} (and {})", self.first(), patches.join(", ")) }
+    }
+
     /// The first target that can.
     pub fn first(&self) -> String {
         format!("cilium-1.{}", self.since)
