@@ -70,10 +70,8 @@ pub(crate) fn resolve<'a>(clause: &'a clause::Ratelimit, cx: &mut Cx<'a>) -> Opt
     let burst = burst.unwrap_or(Some(rate.events))?;
     let Some(fill) = fill(rate, burst) else {
         let message = format!("a bucket of {burst} cannot hold what comes back at once");
-        let help = format!(
-            "refills are at least 50ms apart and of equal size: write a burst of at least {}, or another that divides it",
-            rate.events
-        );
+        let enough = smallest_burst(rate);
+        let help = format!("refills are at least 50ms apart, and of equal size: write `burst {enough}` or more");
         cx.error(codes::OUT_OF_RANGE, clause.burst.as_ref().map_or(clause.span, |b| b.span), message, help);
         return None;
     };
@@ -113,15 +111,24 @@ fn status(word: &str) -> Result<u32, ValueError> {
     })
 }
 
-/// The fewest equal parts of a rate of which each fits into the burst. A larger refill would be
-/// cut to the burst, and the rate with it. `None` where there are no such parts.
-fn fill(rate: Rate, burst: u32) -> Option<(u32, Duration)> {
-    let parts = rate.events.div_ceil(burst);
+/// How a rate can be cut into equal parts of whole tokens and milliseconds: from the fewest parts
+/// to the most that leave Envoy's least time between refills.
+fn cuts(rate: Rate) -> impl DoubleEndedIterator<Item = u32> {
     let millis = rate.period.as_millis();
     let most = u32::try_from(millis / MIN_FILL.as_millis()).unwrap_or(u32::MAX).min(rate.events);
-    let fits = |n: &u32| rate.events.is_multiple_of(*n) && millis.is_multiple_of(u128::from(*n));
-    let parts = (parts..=most).find(fits)?;
+    (1..=most).filter(move |n| rate.events.is_multiple_of(*n) && millis.is_multiple_of(u128::from(*n)))
+}
+
+/// The fewest parts of which each fits into the burst: a larger refill would be cut to the burst,
+/// and the rate with it. `None` where there are no such parts.
+fn fill(rate: Rate, burst: u32) -> Option<(u32, Duration)> {
+    let parts = cuts(rate).find(|parts| rate.events / parts <= burst)?;
     Some((rate.events / parts, rate.period / parts))
+}
+
+/// The smallest burst that some refill fits into; every larger one will do too.
+fn smallest_burst(rate: Rate) -> u32 {
+    cuts(rate).next_back().map_or(rate.events, |parts| rate.events / parts)
 }
 
 fn gcd(a: u128, b: u128) -> u128 {
