@@ -26,6 +26,10 @@ pub struct CatalogService {
     pub external_name: bool,
     /// Whether clients stick to a backend by their address.
     pub session_affinity: bool,
+    /// Whether clients outside the cluster call it: `NodePort` or `LoadBalancer`.
+    pub outside: bool,
+    /// Whether it leads only to endpoints of the node that is called: `externalTrafficPolicy: Local`.
+    pub node_local: bool,
     /// What it selects.
     pub selector: BTreeMap<String, String>,
 }
@@ -80,6 +84,7 @@ struct ServiceSpec {
     #[serde(rename = "clusterIP")]
     cluster_ip: Option<String>,
     session_affinity: Option<String>,
+    external_traffic_policy: Option<String>,
     #[serde(default)]
     selector: BTreeMap<String, String>,
     #[serde(default)]
@@ -169,6 +174,8 @@ impl ServiceSpec {
         CatalogService {
             headless: self.cluster_ip.as_deref() == Some("None"),
             external_name: self.kind.as_deref() == Some("ExternalName"),
+            outside: matches!(self.kind.as_deref(), Some("NodePort" | "LoadBalancer")),
+            node_local: self.external_traffic_policy.as_deref() == Some("Local"),
             session_affinity: self.session_affinity.as_deref() == Some("ClientIP"),
             selector: self.selector,
             ports: self.ports.into_iter().map(PortSpec::read).collect(),

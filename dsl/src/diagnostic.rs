@@ -245,6 +245,8 @@ codes! {
     ADDRESS_TAKEN = "E0408";
     /// A condition that expands to too many alternatives.
     TOO_MANY_ALTERNATIVES = "E0409";
+    /// A header that frames the message, which nothing but the proxy may write.
+    FRAMING_HEADER = "E0440";
     // E05xx: targets and output
     /// What the target cannot do.
     TARGET_CANNOT = "E0501";
@@ -291,6 +293,28 @@ codes! {
     RETRIES_WRITES = "W0402";
     /// An administration interface that any caller can write to.
     WRITABLE_ADMIN = "W0403";
+    /// Tries that do not fit into the timeout.
+    TRIES_OVER_TIMEOUT = "W0440";
+    /// A sticky clause where nothing is split.
+    STICKY_OF_ONE = "W0441";
+    /// A mirror to where the requests go anyway.
+    MIRROR_TO_ITSELF = "W0442";
+    /// A limit that nothing can reach.
+    LIMIT_OUT_OF_REACH = "W0443";
+    /// Retries that the circuit breaker never lets through.
+    RETRIES_OFF = "W0444";
+    /// Outlier detection that takes every endpoint out at its first error.
+    EJECTS_ALL_AT_ONCE = "W0445";
+    /// An ejection that ends before anybody looks.
+    EJECTION_UNDER_INTERVAL = "W0446";
+    /// A Service of which Envoy sees the endpoints of its own node alone.
+    NODE_LOCAL_ENDPOINTS = "W0447";
+    /// A kept client address on a Service that clients outside the cluster call.
+    KEEPS_OUTSIDE_CLIENTS = "W0448";
+    /// A probe that gives up before a connection has had its time.
+    PROBE_UNDER_CONNECT = "W0449";
+    /// A change of a header that concerns one connection alone.
+    HOP_BY_HOP_HEADER = "W0450";
     /// Endpoints that outlier detection never ejects on this target.
     NEVER_EJECTED = "W0501";
     /// The target always keeps the client's address.

@@ -1,8 +1,11 @@
 //! `circuit-breaker max-connections 1024 max-pending 1 max-requests 2 max-retries 3`.
 
+use super::protocol::Protocol;
 use crate::resolve::Cx;
 use meshc_dsl::clause::Settings;
+use meshc_dsl::diagnostic::codes;
 use meshc_dsl::value::count;
+use meshc_dsl::{Diagnostic, Span};
 
 /// How much may be under way to a destination, on each node and for each steered service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,17 @@ impl Written {
     /// Whether a limit is written that counts requests, not connections.
     pub(crate) fn counts_requests(&self) -> bool {
         self.pending.or(self.requests).or(self.retries).is_some()
+    }
+
+    /// Over HTTP/1 a connection carries one request at a time.
+    pub(crate) fn warn(self, protocol: Option<Protocol>, span: Span, cx: &mut Cx<'_>) {
+        let (Some(requests), Some(Protocol::Http1)) = (self.requests, protocol) else { return };
+        let connections = self.finish().connections;
+        if requests > connections {
+            let message = format!("{requests} requests are never under way over at most {connections} connections");
+            let help = "with `protocol http1` a connection carries one request: lower `max-requests`, or raise `max-connections`";
+            cx.report(Diagnostic::new(codes::LIMIT_OUT_OF_REACH, span, message).help(help));
+        }
     }
 
     pub(crate) fn over(self, outer: Self) -> Self {

@@ -60,8 +60,29 @@ pub(crate) fn value<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// Headers that say how long a message is; a wrong one lets a request be read as two.
+const FRAMING: &[&str] = &["content-length", "transfer-encoding"];
+/// Headers between two neighbours (RFC 9110, section 7.6.1), which Envoy writes or drops for each hop.
+const HOP_BY_HOP: &[&str] = &["connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"];
+
+/// Reports changes of headers that are the proxy's own. `None` for an error.
+fn between_neighbours(name: &str, place: Span, cx: &mut Cx<'_>) -> Option<()> {
+    if FRAMING.contains(&name) {
+        let help = "take it away: the proxy writes it for the body that it sends";
+        cx.error(codes::FRAMING_HEADER, place, format!("`{name}` says where the message ends"), help);
+        return None;
+    }
+    if HOP_BY_HOP.contains(&name) {
+        let message = format!("`{name}` concerns one connection alone, and Envoy writes it for each");
+        let help = "take it away; whether a connection is kept or upgraded is not a matter of headers here";
+        cx.report(Diagnostic::new(codes::HOP_BY_HOP_HEADER, place, message).help(help));
+    }
+    Some(())
+}
+
 fn name_to_write<'a>(word: &'a Value, direction: Direction, cx: &mut Cx<'a>) -> Option<String> {
     let name = name(word, cx)?;
+    between_neighbours(&name, word.span, cx)?;
     let help = match (direction, name.as_str()) {
         (Direction::Request, "host") => "write `rewrite host \"NAME\"`",
         (Direction::Response, "server" | "date") => "Envoy writes this header itself, after all rules",

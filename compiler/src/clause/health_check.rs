@@ -7,10 +7,10 @@ use super::protocol::Protocol;
 use super::timeout::positive;
 use crate::envoy::{CodecClientType, Empty, GrpcHealthCheck, HealthCheckKind, HttpHealthCheck, ProtoDuration};
 use crate::resolve::Cx;
-use meshc_dsl::Span;
 use meshc_dsl::clause;
 use meshc_dsl::diagnostic::codes;
 use meshc_dsl::value::{Value, count};
+use meshc_dsl::{Diagnostic, Span};
 use std::time::Duration;
 
 const EVERY: Duration = Duration::from_secs(10);
@@ -116,6 +116,15 @@ fn service<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
 }
 
 impl HealthCheck {
+    /// Warns where a probe has less time than its connection alone may take.
+    pub(crate) fn warn_of_connect(&self, connect: Duration, cx: &mut Cx<'_>) {
+        if self.timeout < connect {
+            let message = "a probe gives up before its connection has had its time";
+            let help = "endpoints that are slow to connect count as unhealthy: raise the probe's `timeout`, or lower `connect-timeout`";
+            cx.report(Diagnostic::new(codes::PROBE_UNDER_CONNECT, self.span, message).help(help));
+        }
+    }
+
     /// Envoy's probes; `host` is what HTTP and gRPC ones ask for, `protocol` the destination's.
     pub(crate) fn lower(&self, host: &str, protocol: Protocol) -> crate::envoy::HealthCheck {
         let every = ProtoDuration(self.every);

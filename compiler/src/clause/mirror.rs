@@ -32,6 +32,13 @@ pub(crate) fn share<'a>(clause: &'a clause::Mirror, cx: &mut Cx<'a>) -> Option<P
     }
 }
 
+/// Warns of copies that go where the requests go.
+pub(crate) fn warn_of_itself(clause: &clause::Mirror, cx: &mut Cx<'_>) {
+    let message = "the copies go where the requests go, which then get some of them twice";
+    let help = "mirror to another version or service, or take the mirror away";
+    cx.report(Diagnostic::new(codes::MIRROR_TO_ITSELF, clause.span, message).help(help));
+}
+
 /// A portion as Envoy's fraction, with the smallest denominator that holds it.
 pub(crate) fn fraction(portion: Portion) -> RuntimeFractionalPercent {
     let (numerator, denominator) = match portion.0 {

@@ -7,6 +7,7 @@ use crate::resolve::Cx;
 use meshc_dsl::clause::Settings;
 use meshc_dsl::diagnostic::codes;
 use meshc_dsl::value::{ValueError, count, portion};
+use meshc_dsl::{Diagnostic, Span};
 use std::time::Duration;
 
 /// When an endpoint is left out for a while.
@@ -98,6 +99,23 @@ fn whole_percent(word: &str) -> Result<u32, ValueError> {
 }
 
 impl Outlier {
+    /// Warns of an ejection that hits all, or that lasts longer than it is written.
+    pub(crate) fn warn(&self, span: Span, cx: &mut Cx<'_>) {
+        if self.consecutive_5xx == 1 && self.max_ejected == 100 {
+            let message = "a single error of each endpoint takes all of them out";
+            let help = "ask for more errors in a row, or let fewer be ejected";
+            cx.report(Diagnostic::new(codes::EJECTS_ALL_AT_ONCE, span, message).help(help));
+        }
+        if self.eject < self.interval {
+            let message = "an ejection lasts at least until the next look, which is later than it should end";
+            let help = format!(
+                "endpoints come back every {}s: lower `interval`, or raise `eject`",
+                self.interval.as_secs_f64()
+            );
+            cx.report(Diagnostic::new(codes::EJECTION_UNDER_INTERVAL, span, message).help(help));
+        }
+    }
+
     /// The most endpoints of a destination of which none is ever ejected, before `always_eject_one_host`.
     pub(crate) fn never_ejected(&self) -> u32 {
         (100 / self.max_ejected.max(1)).saturating_sub(u32::from(100 % self.max_ejected.max(1) == 0))

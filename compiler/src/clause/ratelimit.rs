@@ -39,6 +39,8 @@ pub struct RateLimit {
     pub header: Option<(String, String)>,
     /// Count, but let everything pass.
     pub shadow: bool,
+    /// Whether it is written that each node counts by itself.
+    pub per_node: bool,
     /// Where it is written, which is the identity of its bucket.
     pub span: Span,
 }
@@ -86,6 +88,7 @@ pub(crate) fn resolve<'a>(clause: &'a clause::Ratelimit, cx: &mut Cx<'a>) -> Opt
             None => None,
         },
         shadow: clause.shadow,
+        per_node: clause.per_node,
         span: clause.span,
     })
 }

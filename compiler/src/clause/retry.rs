@@ -3,6 +3,7 @@
 //! Envoy passes over condition words that it does not know, and a bare status code, in silence;
 //! so the words are checked here and codes become `retriable-status-codes`.
 
+use super::circuit_breaker::CircuitBreaker;
 use crate::envoy;
 use crate::resolve::Cx;
 use meshc_dsl::Span;
@@ -116,6 +117,28 @@ impl Retry {
             let diagnostic = Diagnostic::new(codes::RETRIES_WRITES, self.span, message)
                 .help("retry only where the method is safe (`when method GET, HEAD { retry … }`), or only on `connect-failure, refused-stream`");
             cx.report(diagnostic);
+        }
+    }
+
+    /// Warns where the tries do not fit into the time for all of them.
+    pub(crate) fn warn_of_timeout(&self, timeout: Option<Duration>, cx: &mut Cx<'_>) {
+        let (Some(per_try), Some(timeout)) = (self.per_try, timeout) else { return };
+        let fitting = timeout.as_nanos().div_ceil(per_try.as_nanos().max(1));
+        let tries = u128::from(self.count) + 1;
+        if fitting >= tries {
+            return;
+        }
+        let message = format!("of {tries} tries that time out only {fitting} fit into the timeout");
+        let help = "`timeout` bounds all tries together: raise it, or lower the count or `per-try`";
+        cx.report(Diagnostic::new(codes::TRIES_OVER_TIMEOUT, self.span, message).help(help));
+    }
+
+    /// Warns where the destinations' circuit breakers let no retry through.
+    pub(crate) fn warn_of_breakers<'b>(&self, mut breakers: impl Iterator<Item = &'b CircuitBreaker>, cx: &mut Cx<'_>) {
+        if breakers.all(|breaker| breaker.retries == 0) {
+            let message = "no retry is ever made: the circuit breaker allows none";
+            let help = "take `max-retries 0` away, or this `retry`";
+            cx.report(Diagnostic::new(codes::RETRIES_OFF, self.span, message).help(help));
         }
     }
 

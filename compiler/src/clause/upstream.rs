@@ -116,6 +116,7 @@ impl Written {
             let help = "a gRPC probe needs `protocol grpc` or `protocol http2`; take one of the two away";
             cx.error(codes::CONFLICTING, check.span, "a gRPC probe does not go with this destination's protocol", help);
         }
+        self.warn(cx);
         if self.protocol != Some(Protocol::Tcp) {
             return;
         }
@@ -128,6 +129,19 @@ impl Written {
         {
             let help = "balance by `source-ip`";
             cx.error(codes::CONFLICTING, *span, "this looks at requests, and `protocol tcp` has none", help);
+        }
+    }
+
+    /// Warns of settings that have no effect beside each other, or too much of it.
+    fn warn(&self, cx: &mut Cx<'_>) {
+        if let Some((breaker, span)) = self.circuit_breaker {
+            breaker.warn(self.protocol, span, cx);
+        }
+        if let Some((outlier, span)) = self.outlier {
+            outlier.finish().warn(span, cx);
+        }
+        if let (Some(check), Some(connect)) = (&self.health_check, self.connect_timeout) {
+            check.warn_of_connect(connect, cx);
         }
     }
 

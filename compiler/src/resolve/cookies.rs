@@ -9,6 +9,18 @@ use meshc_dsl::Span;
 use meshc_dsl::diagnostic::{Diagnostic, codes};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Warns of sticky clauses that no rule with a split goes by.
+pub(crate) fn check(rules: &[Draft<'_>], cx: &mut Cx<'_>) {
+    for (key, place) in rules.iter().filter_map(Draft::own_sticky) {
+        let splits = |rule: &Draft<'_>| matches!(&rule.deed, Deed::Forward(split) if split.shares.len() > 1);
+        if !rules.iter().any(|rule| splits(rule) && rule.sticky().as_ref() == Some(key)) {
+            let message = "clients have one side to keep: nothing is split here";
+            let help = "take it away, or write a split: `90% v1, 10% v2`";
+            cx.report(Diagnostic::new(codes::STICKY_OF_ONE, place, message).help(help));
+        }
+    }
+}
+
 /// Numbers the cookies of a route's rules; the fallback's comes first, and has the plain name.
 pub(crate) fn number(rules: &mut [Draft<'_>], cx: &mut Cx<'_>) {
     let mut splits: Vec<BTreeSet<String>> = Vec::new();

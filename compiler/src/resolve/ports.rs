@@ -96,12 +96,22 @@ pub(crate) fn resolve(
     }
 }
 
+/// Cilium publishes only endpoints of the node itself for `externalTrafficPolicy: Local`.
+pub(crate) fn warn_of_node_local(name: &ServiceName, place: Span, cx: &mut Cx<'_>) {
+    if cx.env.target.is_cilium() && cx.env.catalog.get(name).is_some_and(|service| service.node_local) {
+        let message = format!("`{name}` has externalTrafficPolicy Local: each node sends only to its own pods of it");
+        let help = "set `externalTrafficPolicy: Cluster`, or send to another Service of the same pods";
+        cx.report(Diagnostic::new(codes::NODE_LOCAL_ENDPOINTS, place, message).help(help));
+    }
+}
+
 /// Checks that the catalog's Service, if it knows one, can be used. `false` when it was reported.
 pub(crate) fn fit(name: &ServiceName, purpose: Use, place: Span, cx: &mut Cx<'_>) -> bool {
     let Some(service) = cx.env.catalog.get(name) else { return true };
     let (what, help) = if service.external_name {
         ("stands for a DNS name and has no endpoints", "use a Service with a selector")
     } else if purpose == Use::Destination {
+        warn_of_node_local(name, place, cx);
         return true;
     } else if service.headless {
         (

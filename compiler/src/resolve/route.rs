@@ -17,7 +17,7 @@ use crate::clause::protocol::Protocol;
 use crate::clause::respond::Respond;
 use crate::clause::sticky::Sticky;
 use crate::clause::upstream;
-use crate::ir::{Action, Endpoint, Forward, Listen, Route, Rule, Scope, Share, Steered, Tcp, Traffic};
+use crate::ir::{Action, Endpoint, Forward, Listen, Route, Rule, Scope, Share, Steered, Tcp, Traffic, Upstream};
 use crate::name::{self, ServiceName, ServicePort};
 use crate::target::{self, Target};
 use meshc_dsl::clause::{self, DestinationKind};
@@ -139,6 +139,7 @@ fn drafts<'a>(
     let mut rules: Vec<Draft<'a>> = parts.whens.iter().filter_map(|when| Draft::when(when, &fallback, cx)).collect();
     reach::check(&rules, cx);
     rules.push(fallback);
+    cookies::check(&rules, cx);
     cookies::number(&mut rules, cx);
     Drafts { rules, tcp, settings, edge, fallback_written: parts.first.is_some() || parts.otherwise.is_some() }
 }
@@ -277,6 +278,10 @@ fn steer<'a>(service: &ServicePort, span: Span, drafts: &Drafts<'a>, shared: boo
     let patches = patches(drafts, &mut upstreams, cx);
     let upstreams = upstreams.list;
     warn_never_ejected(&drafts.settings, span, cx);
+    let own = |u: &Upstream| matches!(&u.endpoint, Endpoint::Service { service: own, .. } if own == service);
+    if upstreams.iter().any(own) {
+        ports::warn_of_node_local(&service.service, span, cx);
+    }
     Steered { service: service.clone(), span, traffic, upstreams, patches }
 }
 
@@ -330,14 +335,14 @@ fn rule<'a>(draft: &Draft<'a>, name: &str, upstreams: &mut Upstreams<'_>, cx: &m
         Deed::Forward(split) => {
             let read_only = is_read_only(split);
             let split = upstreams.split(split, cx);
-            let mirrors = mirrors(draft, upstreams, cx);
-            forward(draft, name, (split?, mirrors?), read_only, cx)
+            let mirrors = mirrors(draft, split.as_deref(), upstreams, cx);
+            forward(draft, name, (split?, mirrors?), read_only, upstreams, cx)
         }
         Deed::Unset => match upstreams.owner.service {
             Some(service) => {
                 let split = upstreams.routed(service, cx);
-                let mirrors = mirrors(draft, upstreams, cx)?;
-                forward(draft, name, (split, mirrors), false, cx)
+                let mirrors = mirrors(draft, Some(&split), upstreams, cx)?;
+                forward(draft, name, (split, mirrors), false, upstreams, cx)
             }
             None => Action::Respond(Respond { status: 404, body: None, span: draft.span }),
         },
@@ -354,7 +359,13 @@ fn rule<'a>(draft: &Draft<'a>, name: &str, upstreams: &mut Upstreams<'_>, cx: &m
     })
 }
 
-fn mirrors<'a>(draft: &Draft<'a>, upstreams: &mut Upstreams<'_>, cx: &mut Cx<'a>) -> Option<Vec<Mirror>> {
+/// Where copies of a rule's requests go. `split` is where the requests themselves go, if that is known.
+fn mirrors<'a>(
+    draft: &Draft<'a>,
+    split: Option<&[Share]>,
+    upstreams: &mut Upstreams<'_>,
+    cx: &mut Cx<'a>,
+) -> Option<Vec<Mirror>> {
     let one = |clause: &'a clause::Mirror| {
         if let DestinationKind::EnvoyAdmin { .. } = clause.destination.kind {
             let help = "mirror to a service";
@@ -362,8 +373,11 @@ fn mirrors<'a>(draft: &Draft<'a>, upstreams: &mut Upstreams<'_>, cx: &mut Cx<'a>
             return None;
         }
         let portion = mirror::share(clause, cx);
-        let upstream = upstreams.destination(&clause.destination, cx);
-        Some(Mirror { portion: portion?, upstream: upstream? })
+        let upstream = upstreams.destination(&clause.destination, cx)?;
+        if split.is_some_and(|split| split.iter().all(|s| s.upstream == upstream || s.portion.0 == 0)) {
+            mirror::warn_of_itself(clause, cx);
+        }
+        Some(Mirror { portion: portion?, upstream })
     };
     let all: Vec<Option<Mirror>> = draft.mirrors().into_iter().map(one).collect();
     all.into_iter().collect()
@@ -384,9 +398,16 @@ fn forward<'a>(
     name: &str,
     (split, mirrors): (Vec<Share>, Vec<Mirror>),
     read_only: bool,
+    upstreams: &Upstreams<'_>,
     cx: &mut Cx<'a>,
 ) -> Action {
     let (timeout, idle_timeout) = draft.timeouts();
+    let retry = draft.retry(cx);
+    if let Some(retry) = &retry {
+        let sides = split.iter().filter_map(|s| upstreams.list.get(s.upstream));
+        retry.warn_of_timeout(timeout, cx);
+        retry.warn_of_breakers(sides.map(|u| &u.settings.circuit_breaker), cx);
+    }
     Action::Forward(Box::new(Forward {
         sticky: sticky(draft, name, &split),
         mirrors,
@@ -395,7 +416,7 @@ fn forward<'a>(
         host: draft.host.clone(),
         timeout,
         idle_timeout,
-        retry: draft.retry(cx),
+        retry,
         read_only,
     }))
 }

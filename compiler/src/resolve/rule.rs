@@ -77,6 +77,7 @@ pub(crate) struct Draft<'a> {
     retry: Taken<Retry>,
     limit: Taken<RateLimit>,
     sticky: Taken<Key>,
+    sticky_place: Option<Span>,
     cors: Taken<Cors>,
     mirrors: Taken<Vec<&'a clause::Mirror>>,
     /// Which of the cookies that the route issues this rule goes by.
@@ -107,6 +108,7 @@ impl<'a> Draft<'a> {
             retry: read(&parts.retry, cx, retry::resolve),
             limit: read(&parts.limit, cx, ratelimit::resolve),
             sticky: read(&parts.sticky, cx, sticky::resolve),
+            sticky_place: place(&parts.sticky, |c| c.span),
             cors: read(&parts.cors, cx, cors::resolve),
             mirrors: match parts.no_mirror {
                 Some(span) => Taken::No(span),
@@ -190,6 +192,14 @@ impl<'a> Draft<'a> {
     /// How a client keeps its side.
     pub(crate) fn sticky(&self) -> Option<Key> {
         self.sticky.clone().set()
+    }
+
+    /// What this rule itself writes of it, and where.
+    pub(crate) fn own_sticky(&self) -> Option<(&Key, Span)> {
+        match &self.sticky {
+            Taken::Set(key) => Some((key, self.sticky_place?)),
+            _ => None,
+        }
     }
 
     /// Where copies go.

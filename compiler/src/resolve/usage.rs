@@ -16,7 +16,22 @@ pub(crate) fn check(program: &Program, env: &Env<'_>, diagnostics: &mut Vec<Diag
     steered_once(program, diagnostics);
     ports_alike(program, diagnostics);
     addresses_free(program, diagnostics);
+    keeps_outside_clients(program, env, diagnostics);
     notes(program, env, diagnostics);
+}
+
+/// With the client's own address only pods of the node may be clients.
+fn keeps_outside_clients(program: &Program, env: &Env<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let keeping = program.routes.iter().filter(|r| env.target.is_cilium() && r.client_address == ClientAddress::Keep);
+    for steered in keeping.flat_map(|r| &r.steered) {
+        let service = &steered.service.service;
+        if env.catalog.get(service).is_some_and(|known| known.outside) {
+            let message = format!("`{service}` is called from outside the cluster too, and those clients are refused");
+            let diagnostic = Diagnostic::new(codes::KEEPS_OUTSIDE_CLIENTS, steered.span, message)
+                .help("with `client-address keep` only pods of the node may be clients: write `client-address hide`");
+            diagnostics.push(diagnostic);
+        }
+    }
 }
 
 fn steered_once(program: &Program, diagnostics: &mut Vec<Diagnostic>) {
@@ -103,10 +118,12 @@ fn notes(program: &Program, env: &Env<'_>, diagnostics: &mut Vec<Diagnostic>) {
         diagnostics.push(client_address_note(program, env, first.span));
     }
     let rules = || program.routes.iter().flat_map(|r| &r.steered).flat_map(|s| s.traffic.rules());
-    let limited = rules().chain(program.listens.iter().flat_map(|l| l.traffic.rules())).find_map(|r| r.limit.as_ref());
-    if let Some(limit) = limited {
+    let limits = rules().chain(program.listens.iter().flat_map(|l| l.traffic.rules())).filter_map(|r| r.limit.as_ref());
+    if let Some(limit) = limits.into_iter().find(|limit| !limit.per_node) {
         let message = "rate limits count on each node by itself, and an update of the policy may refill them";
-        diagnostics.push(Diagnostic::new(codes::RATELIMIT_NOTE, limit.span, message));
+        let help =
+            "for a limit of the whole cluster divide it by the number of nodes; `per node` says that it is meant so";
+        diagnostics.push(Diagnostic::new(codes::RATELIMIT_NOTE, limit.span, message).help(help));
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Ratelimit {
     pub header: Option<(Value, Value)>,
     /// Count, but let everything pass.
     pub shadow: bool,
+    /// Whether it is written that each node counts by itself, as it does anyway.
+    pub per_node: bool,
 }
 
 impl Ratelimit {
@@ -32,8 +34,8 @@ impl Ratelimit {
         let span = cx.span(&pair);
         let mut inner = pair.into_inner();
         let rate = cx.value(inner.next()?);
-        let mut limit =
-            Self { span, rate, by: None, keys: None, burst: None, status: None, header: None, shadow: false };
+        let (by, keys, burst, status, header) = (None, None, None, None, None);
+        let mut limit = Self { span, rate, by, keys, burst, status, header, shadow: false, per_node: false };
         for option in inner {
             let place = cx.span(&option);
             match option.as_rule() {
@@ -54,8 +56,7 @@ impl Ratelimit {
                     limit.header = Some((values.next()?, values.next()?));
                 }
                 Rule::shadow => limit.shadow = true,
-                // `per node` says what holds anyway.
-                _ => {}
+                _ => limit.per_node = true,
             }
         }
         Some(limit)
