@@ -7,6 +7,7 @@
 use crate::diagnostic::{Diagnostic, any_error, codes};
 use crate::parse;
 use crate::source::{FileId, Span};
+use std::collections::BTreeSet;
 
 /// Formats a file.
 ///
@@ -39,6 +40,8 @@ enum Piece<'a> {
 
 struct Printer<'a> {
     pieces: Vec<Piece<'a>>,
+    /// Of each bracket that opens a block of several lines, and the one that closes it, the place.
+    long: BTreeSet<usize>,
     out: String,
     depth: usize,
     /// Whether the current line has nothing on it yet.
@@ -53,8 +56,10 @@ struct Printer<'a> {
 
 impl<'a> Printer<'a> {
     fn new(text: &'a str) -> Self {
+        let pieces = pieces(text);
         Self {
-            pieces: pieces(text),
+            long: long_blocks(&pieces),
+            pieces,
             out: String::with_capacity(text.len()),
             depth: 0,
             fresh: true,
@@ -68,7 +73,15 @@ impl<'a> Printer<'a> {
         let pieces = std::mem::take(&mut self.pieces);
         for (at, piece) in pieces.iter().enumerate() {
             let before = at.checked_sub(1).and_then(|i| pieces.get(i)).copied();
+            let long = self.long.contains(&at);
+            // The brackets of a block of several lines have no clause beside them.
+            if long && matches!(piece, Piece::Sign("}")) {
+                self.lines = self.lines.max(1);
+            }
             self.piece(*piece, before);
+            if long && matches!(piece, Piece::Sign("{")) && !matches!(pieces.get(at + 1), Some(Piece::Comment(_))) {
+                self.lines = 1;
+            }
         }
         if !self.out.is_empty() && !self.fresh {
             self.out.push('\n');
@@ -188,6 +201,25 @@ impl<'a> Printer<'a> {
             Piece::Line => {}
         }
     }
+}
+
+/// The places of the brackets around blocks that have a line end in them.
+fn long_blocks(pieces: &[Piece<'_>]) -> BTreeSet<usize> {
+    let mut long = BTreeSet::new();
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    let mut lines = 0;
+    for (at, piece) in pieces.iter().enumerate() {
+        match piece {
+            Piece::Line => lines += 1,
+            Piece::Sign("{") => open.push((at, lines)),
+            Piece::Sign("}") => {
+                let block = open.pop().filter(|(_, before)| lines > *before);
+                long.extend(block.into_iter().flat_map(|(start, _)| [start, at]));
+            }
+            _ => {}
+        }
+    }
+    long
 }
 
 /// Cuts a text that parses into its pieces; blanks are left out.
