@@ -1,6 +1,7 @@
 //! What to say of text that the grammar does not take.
 
 use crate::clause::KEYWORDS;
+use crate::condition::SUBJECTS;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::grammar::{Mesh, Rule};
 use crate::layout::DECLARATIONS;
@@ -156,7 +157,6 @@ pub(crate) fn condition(cx: &mut Builder<'_>, text: &str, at: usize, keyword: Sp
     let (start, shown) = pointed(trimmed, reached);
     let place = Span::new(cx.file, at + start, at + start + shown.len());
     let bare = shown.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let subject = ["path", "host", "header", "query", "cookie", "method", "grpc"];
     let last = trimmed.len() == start + shown.len();
     let message = if last && matches!(shown, "and" | "or" | "not" | ",") {
         format!("nothing follows the `{shown}`")
@@ -165,7 +165,7 @@ pub(crate) fn condition(cx: &mut Builder<'_>, text: &str, at: usize, keyword: Sp
     };
     let hint = slip::hint(trimmed, start, shown).unwrap_or(FORM);
     let mut diagnostic = Diagnostic::new(codes::BAD_CONDITION, place, message).help(hint);
-    if bare && let Some(near) = nearest(shown, subject).filter(|near| *near != shown) {
+    if bare && let Some(near) = nearest(shown, SUBJECTS.iter().copied()).filter(|near| *near != shown) {
         diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(place, near);
     }
     cx.report(diagnostic);

@@ -1,8 +1,14 @@
 //! What the integration tests share: reading cases and examples, and compiling them.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test that fails panics, and says why")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails panics, and says why"
+)]
 
+pub mod document;
 pub mod program;
 pub mod registry;
 
