@@ -115,11 +115,12 @@ impl Reader {
                     self.report(place, format!("the target `{text}` is named twice"), "take one of the two away");
                 }
                 Some(target) => self.config.targets.push(target),
-                None => self.report(
-                    place,
-                    format!("`{text}` is not a target"),
-                    "targets are `cilium-1.14` to `cilium-1.20`, and `envoy`",
-                ),
+                None => {
+                    let span = Span::new(self.file, place.start, place.end);
+                    let diagnostic = Diagnostic::new(codes::UNKNOWN_TARGET, span, format!("`{text}` is not a target"))
+                        .help("targets are `cilium-1.14` to `cilium-1.20`, and `envoy`");
+                    self.diagnostics.push(diagnostic);
+                }
             }
         }
     }

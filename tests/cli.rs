@@ -243,7 +243,7 @@ fn fmt_formats_in_place_and_checks() {
     assert!(err(&check).contains("a.mesh is not formatted") && !err(&check).contains("b.mesh"));
     assert_eq!(meshc(folder.path(), &["fmt"]).status.code(), Some(0));
     let formatted = fs::read_to_string(folder.path().join("a.mesh")).expect("it is there");
-    assert_eq!(formatted, "route a:80 { timeout 5s\n}\n");
+    assert_eq!(formatted, "route a:80 {\n  timeout 5s\n}\n");
     assert_eq!(meshc(folder.path(), &["fmt", "--check"]).status.code(), Some(0));
     let piped = with_stdin(&["fmt", "-"], b"route a:80   timeout 5s");
     assert_eq!(out(&piped), "route a:80 timeout 5s\n");

@@ -94,7 +94,7 @@ fn origin<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<Origin> {
         _ => {}
     }
     let help = "an origin is a scheme and a host in lower case, as browsers send it: `\"https://shop.example.com\"`, `\"https://*.example.com\"` or `\"*\"`";
-    cx.error(codes::BAD_VALUE, value.span, format!("`{text}` is not an origin"), help);
+    cx.error(codes::BAD_ORIGIN, value.span, format!("`{text}` is not an origin"), help);
     None
 }
 

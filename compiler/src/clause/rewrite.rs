@@ -62,7 +62,7 @@ fn path<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
     let help = "a path begins with `/`, and has neither a query nor a fragment";
     if !text.starts_with('/') || text.contains(['?', '#']) || text.chars().any(|c| c.is_whitespace() || c.is_control())
     {
-        cx.error(codes::BAD_VALUE, value.span, format!("`{text}` is not a path"), help);
+        cx.error(codes::BAD_PATH, value.span, format!("`{text}` is not a path"), help);
         return None;
     }
     Some(text.to_owned())
@@ -98,7 +98,7 @@ fn substitution(text: &str, pattern: &str, value: &Value, cx: &mut Cx<'_>) -> Op
         }
     }
     if text.contains(['\n', '\r', '\0']) {
-        cx.error(codes::BAD_VALUE, value.span, "a path cannot have line ends", "write it on one line");
+        cx.error(codes::BAD_PATH, value.span, "a path cannot have line ends", "write it on one line");
         return None;
     }
     Some(())
@@ -110,7 +110,7 @@ fn host<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
     if text.is_empty() || !text.chars().all(good) {
         let message = format!("`{text}` is not a host");
         cx.error(
-            codes::BAD_VALUE,
+            codes::BAD_HOST,
             value.span,
             message,
             "a host is written `\"api.internal\"` or `\"api.internal:8080\"`",

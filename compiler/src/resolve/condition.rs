@@ -43,7 +43,7 @@ fn test<'a>(test: &'a tree::Test, cx: &mut Cx<'a>) -> Option<Condition> {
         tree::Subject::Cookie(name) => Subject::Cookie(cookie_name(name, cx)?),
     };
     if test.operator == Operator::Template && subject != Subject::Path {
-        cx.error(codes::MISPLACED, test.span, "a template is for paths", "use `regex`, `prefix` or `=`");
+        cx.error(codes::BAD_TEMPLATE, test.span, "a template is for paths", "use `regex`, `prefix` or `=`");
         return None;
     }
     if let (Subject::Cookie(name), false) = (&subject, cx.env.target.has(&target::COOKIE_MATCH)) {
@@ -121,7 +121,7 @@ fn template(text: &str, value: &Value, cx: &mut Cx<'_>) -> Option<Pattern> {
         Ok(template) => Some(Pattern::Template(template)),
         Err(problem) => {
             let help = "a template is, for example, `\"/users/{id}\"`, `\"/a/*/b\"` or `\"/files/{path=**}\"`";
-            cx.error(codes::BAD_VALUE, value.span, format!("the template `{text}` {problem}"), help);
+            cx.error(codes::BAD_TEMPLATE, value.span, format!("the template `{text}` {problem}"), help);
             None
         }
     }
@@ -140,7 +140,7 @@ fn path(text: &str, operator: Operator, value: &Value, cx: &mut Cx<'_>) -> Optio
     let problem = if from_start && !text.starts_with('/') {
         "does not begin with `/`"
     } else if text.is_empty() {
-        "is empty, and every path has that in it"
+        "is empty, which is part of every path"
     } else if text.contains(['?', '#']) {
         "has a query or fragment, which `path` never sees"
     } else if text.contains("//") || inner.iter().any(|s| matches!(*s, "." | "..")) {
@@ -151,7 +151,7 @@ fn path(text: &str, operator: Operator, value: &Value, cx: &mut Cx<'_>) -> Optio
         return Some(());
     };
     cx.error(
-        codes::BAD_VALUE,
+        codes::BAD_PATH,
         value.span,
         format!("the path `{text}` {problem}"),
         "write it as the request has it, for example `\"/api/v1\"` or `\"/a%20b\"`",
@@ -182,7 +182,7 @@ fn host(text: &str, operator: Operator, value: &Value, cx: &mut Cx<'_>) -> Optio
         return Some(());
     };
     let help = "hosts are written `\"shop.example.com\"`, `\"*.example.com\"` or `\"shop.example.com:8080\"`";
-    cx.error(codes::BAD_VALUE, value.span, format!("the host `{text}` {problem}"), help);
+    cx.error(codes::BAD_HOST, value.span, format!("the host `{text}` {problem}"), help);
     None
 }
 
@@ -190,7 +190,7 @@ fn query_name<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
     let name = cx.bare_or_text(value)?;
     if name.is_empty() || name.contains(['=', '&', '#', '?']) || !visible(name) {
         let message = format!("`{name}` is not the name of a query parameter");
-        cx.error(codes::BAD_VALUE, value.span, message, "write it as the request has it, escapes and all");
+        cx.error(codes::BAD_QUERY, value.span, message, "write it as the request has it, escapes and all");
         return None;
     }
     Some(name.to_owned())
@@ -199,7 +199,7 @@ fn query_name<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
 fn query_value(text: &str, value: &Value, cx: &mut Cx<'_>) -> Option<()> {
     if text.contains(['&', '#']) || !visible(text) {
         let message = format!("no query parameter has the value `{text}`");
-        cx.error(codes::BAD_VALUE, value.span, message, "write it as the request has it, for example `\"a%20b\"`");
+        cx.error(codes::BAD_QUERY, value.span, message, "write it as the request has it, for example `\"a%20b\"`");
         return None;
     }
     Some(())
@@ -209,7 +209,7 @@ pub(crate) fn cookie_name<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<Strin
     let name = cx.bare_or_text(value)?;
     if name.is_empty() || !visible(name) || name.contains(|c| "()<>@,;:\\\"/[]?={}".contains(c)) {
         cx.error(
-            codes::BAD_VALUE,
+            codes::BAD_COOKIE,
             value.span,
             format!("`{name}` is not the name of a cookie"),
             "names are of letters, digits and `!#$%&'*+-.^_|~`",
@@ -222,7 +222,7 @@ pub(crate) fn cookie_name<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<Strin
 fn cookie_value(text: &str, value: &Value, cx: &mut Cx<'_>) -> Option<()> {
     if !visible(text) || text.contains(['"', ',', ';', '\\']) {
         let message = format!("no cookie has the value `{text}`");
-        cx.error(codes::BAD_VALUE, value.span, message, "values have no blank, quote, comma, semicolon or backslash");
+        cx.error(codes::BAD_COOKIE, value.span, message, "values have no blank, quote, comma, semicolon or backslash");
         return None;
     }
     Some(())
@@ -273,7 +273,7 @@ fn grpc_path(word: &str) -> Result<Pattern, ValueError> {
     let (service, method) = word.split_once('/').map_or((word, None), |(s, m)| (s, Some(m)));
     if !service.split('.').all(name) || !method.is_none_or(name) {
         return Err(ValueError {
-            code: codes::BAD_VALUE,
+            code: codes::BAD_GRPC,
             message: format!("`{word}` is not a gRPC service or method"),
             help: "they are written `shop.Cart` and `shop.Cart/Add`".into(),
         });
@@ -294,5 +294,5 @@ pub(crate) fn method(word: &str) -> Result<String, ValueError> {
     } else {
         "methods are, for example, `GET` and `POST`".to_owned()
     };
-    Err(ValueError { code: codes::BAD_VALUE, message: format!("`{word}` is not a method"), help })
+    Err(ValueError { code: codes::BAD_METHOD, message: format!("`{word}` is not a method"), help })
 }
