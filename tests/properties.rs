@@ -16,7 +16,7 @@ use proptest::prelude::*;
 fn compile_text(text: &str, target: Target) -> meshc_compiler::Compiled {
     let mut sources = Sources::default();
     let file = sources.add("p.mesh", text);
-    let options = Options { target, namespace: "default".into(), params: Vec::new() };
+    let options = Options { target, namespace: "default".into(), params: Vec::new(), max_regex_program: 100 };
     compile(&sources, &[file], &Catalog::default(), &options)
 }
 

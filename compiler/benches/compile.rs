@@ -26,7 +26,7 @@ impl Program {
     }
 
     fn compile(&self) -> Compiled {
-        let options = Options { target: Target::DEFAULT, namespace: "default".into(), params: Vec::new() };
+        let options = Options { target: Target::DEFAULT, namespace: "default".into(), params: Vec::new(), max_regex_program: 100 };
         compile(&self.sources, &self.files, &Catalog::default(), &options)
     }
 }

@@ -226,6 +226,8 @@ codes! {
     BAD_HEADER = "E0307";
     /// A parameter whose value is of another kind than its default.
     PARAM_KIND = "E0308";
+    /// A regular expression whose program is larger than Envoy takes.
+    REGEX_TOO_LARGE = "E0310";
     // E04xx: what does not go together
     /// A clause in a place where it cannot stand.
     MISPLACED = "E0401";
@@ -285,6 +287,14 @@ codes! {
     UNCHECKED_SERVICE = "W0202";
     /// A fixed address as destination.
     FIXED_ADDRESS = "W0203";
+    /// A class of ASCII in a pattern with more than that.
+    ASCII_CLASS = "W0310";
+    /// An operator or a class within a class, which RE2 reads as plain characters.
+    CLASS_OPERATOR = "W0311";
+    /// A character that requests never have unescaped.
+    NEVER_UNESCAPED = "W0312";
+    /// A piece of a pattern that is read as plain characters.
+    READ_AS_TEXT = "W0313";
     /// A clause that has no effect where it stands.
     NO_EFFECT = "W0401";
     /// Retries of requests that may not be repeatable.
