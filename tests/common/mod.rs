@@ -77,7 +77,12 @@ pub fn compile_case(case: &Case) -> (Sources, Compiled) {
         let problems = catalog.read(file, text, "default");
         assert!(problems.is_empty(), "the catalog of a case is sound: {problems:?}");
     }
-    let options = Options { target: case.target, namespace: "default".into(), params: case.params.clone(), max_regex_program: 100 };
+    let options = Options {
+        target: case.target,
+        namespace: "default".into(),
+        params: case.params.clone(),
+        max_regex_program: meshc_compiler::regex::LIMIT,
+    };
     let compiled = compile(&sources, &policies, &catalog, &options);
     (sources, compiled)
 }

@@ -89,7 +89,8 @@ fn odd(pattern: &str, parsed: &Parsed, value: &Value, usage: &Use<'_>, cx: &mut 
     if let Some(oddity) = first(OddityKind::SetOperator).or_else(|| first(OddityKind::NestedClass)) {
         let piece = shown(oddity);
         let message = format!("`{piece}` in a class is read as plain characters");
-        let help = r"RE2 has no operators of classes: write out the characters, or `\` in front of these if they are meant";
+        let help =
+            r"RE2 has no operators of classes: write out the characters, or `\` in front of these if they are meant";
         report(codes::CLASS_OPERATOR, oddity.at.clone(), message, help.to_owned(), value, cx);
     }
     for oddity in &parsed.oddities {
@@ -128,9 +129,14 @@ fn braces(piece: &str) -> String {
             format!("a repetition is written without blanks: `{{{compact}}}`")
         }
         None if !compact.is_empty() && digits(&compact) => {
-            format!("a repetition is written without blanks and leading zeros: `{{{}}}`", compact.trim_start_matches('0'))
+            format!(
+                "a repetition is written without blanks and leading zeros: `{{{}}}`",
+                compact.trim_start_matches('0')
+            )
         }
-        _ => r"for one segment of a path write `[^/]+`, or use `path template`; for the character write `\{`".to_owned(),
+        _ => {
+            r"for one segment of a path write `[^/]+`, or use `path template`; for the character write `\{`".to_owned()
+        }
     }
 }
 

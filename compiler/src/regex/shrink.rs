@@ -13,7 +13,10 @@ const LONGEST_SHOWN: usize = 120;
 pub(super) fn smaller(pattern: &str, parsed: &Parsed, usage: &Use<'_>, limit: usize) -> Option<String> {
     let fits = |text: &str| usage.size(text).is_some_and(|size| size <= limit);
     if let Some(shorter) = uncounted(pattern, parsed).into_iter().find(|text| fits(text)) {
-        return Some(format!("write `{shorter}`, which takes other lengths too, and has size {}", usage.size(&shorter)?));
+        return Some(format!(
+            "write `{shorter}`, which takes other lengths too, and has size {}",
+            usage.size(&shorter)?
+        ));
     }
     if usage.listed
         && let Some(parts) = alternatives(&parsed.text, &fits)
@@ -26,7 +29,9 @@ pub(super) fn smaller(pattern: &str, parsed: &Parsed, usage: &Use<'_>, limit: us
     }
     let anchored = format!("^{pattern}");
     if pattern.starts_with('/') && fits(&anchored) {
-        return Some("begin it with `^` if it is the beginning: what stands behind that as plain text is not counted".into());
+        return Some(
+            "begin it with `^` if it is the beginning: what stands behind that as plain text is not counted".into(),
+        );
     }
     let wide = ["\\p", "\\P"].iter().any(|class| pattern.contains(class));
     wide.then(|| "classes of Unicode are large: write the ranges that are wanted, such as `[A-Za-z]`".to_owned())
@@ -53,7 +58,9 @@ fn uncounted(pattern: &str, parsed: &Parsed) -> Vec<String> {
     };
     match parsed.counts.len() {
         0 => Vec::new(),
-        count => (0..count.min(8)).map(Some).chain([None]).map(without).filter(|text| text.len() <= LONGEST_SHOWN).collect(),
+        count => {
+            (0..count.min(8)).map(Some).chain([None]).map(without).filter(|text| text.len() <= LONGEST_SHOWN).collect()
+        }
     }
 }
 

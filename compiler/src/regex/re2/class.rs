@@ -50,9 +50,10 @@ impl Class {
     /// Adds what differs only in case.
     pub(crate) fn fold(&mut self) {
         let char = |c: u32| char::from_u32(c);
-        let halves = self.ranges.iter().flat_map(|(low, high)| {
-            [(*low, (*high).min(SURROGATES.0 - 1)), ((*low).max(SURROGATES.1 + 1), *high)]
-        });
+        let halves = self
+            .ranges
+            .iter()
+            .flat_map(|(low, high)| [(*low, (*high).min(SURROGATES.0 - 1)), ((*low).max(SURROGATES.1 + 1), *high)]);
         let ranges = halves.filter(|(low, high)| low <= high);
         let ranges = ranges.filter_map(|(low, high)| Some(ClassUnicodeRange::new(char(low)?, char(high)?)));
         let mut folded = ClassUnicode::new(ranges);

@@ -190,7 +190,8 @@ impl Parser<'_> {
     fn hexadecimal(&mut self, start: usize) -> Result<char, Problem> {
         let braced = self.eat("{");
         let rest = self.rest();
-        let length = if braced { rest.find('}') } else { rest.char_indices().nth(2).map(|(at, _)| at).or(Some(rest.len())) };
+        let length =
+            if braced { rest.find('}') } else { rest.char_indices().nth(2).map(|(at, _)| at).or(Some(rest.len())) };
         let digits = length.and_then(|length| rest.get(..length)).unwrap_or("");
         let good = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit()) && (braced || digits.len() == 2);
         let significant = digits.trim_start_matches('0');

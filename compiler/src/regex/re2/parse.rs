@@ -478,7 +478,7 @@ fn left(node: &Node, copies: u32) -> u32 {
     match &node.op {
         Op::Counted(sub, low, high) => {
             let most = high.unwrap_or(*low);
-            left(sub, if most > 0 { copies / most } else { copies })
+            left(sub, copies.checked_div(most).unwrap_or(copies))
         }
         Op::Repeat(_, sub) | Op::Optional(sub, _) | Op::Capture(sub) => left(sub, copies),
         Op::Concat(parts) | Op::Alternate(parts) => parts.iter().map(|p| left(p, copies)).min().unwrap_or(copies),

@@ -127,7 +127,9 @@ impl Compiler {
         for (id, second) in open {
             match (self.code.get_mut(*id), second) {
                 (Some(Inst::Alt(_, out)), true)
-                | (Some(Inst::Alt(out, _) | Inst::Nop(out) | Inst::Mark(out) | Inst::Bytes(.., out)), false) => *out = to,
+                | (Some(Inst::Alt(out, _) | Inst::Nop(out) | Inst::Mark(out) | Inst::Bytes(.., out)), false) => {
+                    *out = to
+                }
                 _ => {}
             }
         }

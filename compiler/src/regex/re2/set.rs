@@ -81,7 +81,11 @@ impl Parser<'_> {
         }
         if high < low {
             let what = format!("`{}` ends before its beginning", self.slice(self.since(start)));
-            return Err(Problem::new(self.since(start), what, r"write the smaller character first, or `\-` for a dash"));
+            return Err(Problem::new(
+                self.since(start),
+                what,
+                r"write the smaller character first, or `\-` for a dash",
+            ));
         }
         reading.ranges.push((u32::from(low), u32::from(high)));
         reading.plain.push_str(&plain(low));
