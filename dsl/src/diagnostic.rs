@@ -262,6 +262,8 @@ codes! {
     BAD_STATUS = "E0332";
     /// A parameter whose value is another parameter.
     PARAM_OF_PARAM = "E0333";
+    /// A regular expression whose program is larger than Envoy takes.
+    REGEX_TOO_LARGE = "E0310";
     // E04xx: what does not go together
     /// A clause in a place where it cannot stand.
     MISPLACED = "E0401";
@@ -353,6 +355,14 @@ codes! {
     FIXED_ADDRESS = "W0203";
     /// A selector that makes no Service.
     SELECTS_NOTHING = "W0220";
+    /// A class of ASCII in a pattern with more than that.
+    ASCII_CLASS = "W0310";
+    /// An operator or a class within a class, which RE2 reads as plain characters.
+    CLASS_OPERATOR = "W0311";
+    /// A character that requests never have unescaped.
+    NEVER_UNESCAPED = "W0312";
+    /// A piece of a pattern that is read as plain characters.
+    READ_AS_TEXT = "W0313";
     /// A clause that has no effect where it stands.
     NO_EFFECT = "W0401";
     /// Retries of requests that may not be repeatable.

@@ -84,7 +84,12 @@ pub fn compile_case(case: &Case) -> (Sources, Compiled) {
         let file = sources.add("services.yaml", text.as_str());
         problems = catalog.read(file, text, "default");
     }
-    let options = Options { target: case.target, namespace: "default".into(), params: case.params.clone() };
+    let options = Options {
+        target: case.target,
+        namespace: "default".into(),
+        params: case.params.clone(),
+        max_regex_program: meshc_compiler::regex::LIMIT,
+    };
     let mut compiled = compile(&sources, &policies, &catalog, &options);
     compiled.diagnostics.append(&mut problems);
     (sources, compiled)

@@ -4,7 +4,7 @@
 //! path, and turns `/api/x` into `//x` when the prefix goes to `/`.
 
 use crate::envoy;
-use crate::regex;
+use crate::regex::{self, Use};
 use crate::resolve::Cx;
 use meshc_dsl::clause::{self, RewriteKind};
 use meshc_dsl::diagnostic::codes;
@@ -47,10 +47,12 @@ pub(crate) fn resolve<'a>(clause: &'a clause::Rewrite, cx: &mut Cx<'a>) -> Optio
         }
         RewriteKind::Regex { pattern, to } => {
             let text = cx.text(pattern)?;
-            regex::check(text, pattern.span, cx)?;
+            // A rewrite searches as it is.
+            let usage = Use { given: &|text| vec![text.to_owned()], listed: false, escaped: Some("path") };
+            let checked = regex::check(text, pattern, &usage, cx)?;
             let to = cx.text(to).map(|t| (t, to))?;
-            substitution(to.0, text, to.1, cx)?;
-            Rewrite::Path(PathRewrite::Regex { pattern: text.to_owned(), to: to.0.to_owned() })
+            substitution(to.0, &checked, to.1, cx)?;
+            Rewrite::Path(PathRewrite::Regex { pattern: checked, to: to.0.to_owned() })
         }
         RewriteKind::Host(host) => Rewrite::Host(self::host(host, cx)?),
     })

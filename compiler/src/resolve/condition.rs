@@ -3,13 +3,14 @@
 use super::Cx;
 use crate::clause::headers;
 use crate::ir::{Condition, Pattern, Subject, Test};
-use crate::regex::{self, within};
+use crate::lower::matches;
+use crate::regex::{self, Use, within};
 use crate::target;
 use crate::template::Template;
 use meshc_dsl::condition as tree;
 use meshc_dsl::condition::Operator;
 use meshc_dsl::diagnostic::{Diagnostic, codes};
-use meshc_dsl::value::{Value, ValueError};
+use meshc_dsl::value::{Value, ValueError, ValueKind};
 
 /// The longest text that the compiler puts into a pattern, which keeps its program below Envoy's
 /// limit of 100 (`re2.max_program_size.error_level`). A text behind `^` does not count there, but
@@ -20,19 +21,59 @@ const LONGEST_COOKIE: usize = 32;
 
 /// Resolves a condition; `None` when a part of it was reported.
 pub(crate) fn resolve<'a>(condition: &'a tree::Condition, cx: &mut Cx<'a>) -> Option<Condition> {
+    let resolved = part(condition, false, cx)?;
+    second_patterns(condition, &resolved, cx)?;
+    Some(resolved)
+}
+
+/// A pattern for a path is larger where it stands beside another one, since only one of them can
+/// be for the path alone and the rest see the query too. Checks those.
+fn second_patterns<'a>(condition: &'a tree::Condition, resolved: &Condition, cx: &mut Cx<'a>) -> Option<()> {
+    let mut paths = Vec::new();
+    path_patterns(condition, &mut paths);
+    if paths.len() < 2 && !resolved.denies_query(false) {
+        return Some(());
+    }
+    let given = matches::regexes_of(resolved, cx.env.target);
+    for value in paths.into_iter().filter(|value| matches!(value.kind, ValueKind::Text(_) | ValueKind::Param(_))) {
+        let text = cx.text(value)?;
+        let larger = |text: &str| vec![within::PATH.search(text)];
+        let used = |checked: &str| resolved.denies_query(false) || larger(checked).iter().all(|p| given.contains(p));
+        regex::check_second(text, value, &Use { given: &larger, listed: false, escaped: Some("path") }, &used, cx)?;
+    }
+    Some(())
+}
+
+/// The patterns and templates that paths are tested by.
+fn path_patterns<'a>(condition: &'a tree::Condition, found: &mut Vec<&'a Value>) {
+    match condition {
+        tree::Condition::And(parts) | tree::Condition::Or(parts) => {
+            parts.iter().for_each(|part| path_patterns(part, found));
+        }
+        tree::Condition::Not(part) => path_patterns(part, found),
+        tree::Condition::Test(test) => {
+            let larger = matches!(test.operator, Operator::Regex | Operator::Template);
+            if larger && matches!(test.subject, tree::Subject::Path) {
+                found.extend(&test.values);
+            }
+        }
+    }
+}
+
+fn part<'a>(condition: &'a tree::Condition, negated: bool, cx: &mut Cx<'a>) -> Option<Condition> {
     let all = |parts: &'a [tree::Condition], cx: &mut Cx<'a>| -> Option<Vec<Condition>> {
-        let resolved: Vec<_> = parts.iter().map(|part| resolve(part, cx)).collect();
+        let resolved: Vec<_> = parts.iter().map(|one| part(one, negated, cx)).collect();
         resolved.into_iter().collect()
     };
     match condition {
         tree::Condition::And(parts) => all(parts, cx).map(Condition::And),
         tree::Condition::Or(parts) => all(parts, cx).map(Condition::Or),
-        tree::Condition::Not(part) => resolve(part, cx).map(|part| Condition::Not(Box::new(part))),
-        tree::Condition::Test(test) => self::test(test, cx),
+        tree::Condition::Not(inner) => part(inner, !negated, cx).map(|inner| Condition::Not(Box::new(inner))),
+        tree::Condition::Test(test) => self::test(test, negated, cx),
     }
 }
 
-fn test<'a>(test: &'a tree::Test, cx: &mut Cx<'a>) -> Option<Condition> {
+fn test<'a>(test: &'a tree::Test, negated: bool, cx: &mut Cx<'a>) -> Option<Condition> {
     let subject = match &test.subject {
         tree::Subject::Path => Subject::Path,
         tree::Subject::Host => Subject::Host,
@@ -52,10 +93,31 @@ fn test<'a>(test: &'a tree::Test, cx: &mut Cx<'a>) -> Option<Condition> {
     let patterns = if test.operator == Operator::Exists {
         vec![Pattern::Exists]
     } else {
-        let patterns: Vec<_> = test.values.iter().map(|value| pattern(&subject, test.operator, value, cx)).collect();
+        let read = |value| match test.operator {
+            Operator::Regex if subject != Subject::Method => regex(&subject, value, negated, cx),
+            operator => pattern(&subject, operator, value, cx),
+        };
+        let patterns: Vec<_> = test.values.iter().map(read).collect();
         patterns.into_iter().collect::<Option<_>>()?
     };
     Some(Condition::Test(Test { subject, patterns }))
+}
+
+fn regex<'a>(subject: &Subject, value: &'a Value, negated: bool, cx: &mut Cx<'a>) -> Option<Pattern> {
+    let text = cx.text(value)?;
+    let target = cx.env.target;
+    let given = |text: &str| {
+        let patterns = vec![Pattern::Regex(text.to_owned())];
+        matches::regexes(&Test { subject: subject.clone(), patterns }, negated, target)
+    };
+    let escaped = match subject {
+        Subject::Path => Some("path"),
+        Subject::Host => Some("host"),
+        Subject::Query(_) => Some("query"),
+        _ => None,
+    };
+    let usage = Use { given: &given, listed: true, escaped };
+    regex::check(text, value, &usage, cx).map(Pattern::Regex)
 }
 
 fn pattern<'a>(subject: &Subject, operator: Operator, value: &'a Value, cx: &mut Cx<'a>) -> Option<Pattern> {
@@ -63,13 +125,8 @@ fn pattern<'a>(subject: &Subject, operator: Operator, value: &'a Value, cx: &mut
         return cx.word(value, method).map(Pattern::Equals);
     }
     let text = cx.text(value)?;
-    match operator {
-        Operator::Regex => {
-            regex::check(text, value.span, cx)?;
-            return Some(Pattern::Regex(text.to_owned()));
-        }
-        Operator::Template => return template(text, value, cx),
-        _ => {}
+    if operator == Operator::Template {
+        return template(text, value, cx);
     }
     let in_pattern = match subject {
         Subject::Path => {
@@ -237,7 +294,7 @@ fn old_cookie(name: &str, test: &tree::Test, cx: &mut Cx<'_>) -> Option<()> {
     let first = target::COOKIE_MATCH.first();
     for value in &test.values {
         let text = match &value.kind {
-            meshc_dsl::value::ValueKind::Text(text) => text.as_str(),
+            ValueKind::Text(text) => text.as_str(),
             _ => "",
         };
         let problem = if test.operator == Operator::Regex && within::inner_start(text) {
