@@ -245,6 +245,8 @@ codes! {
     ADDRESS_TAKEN = "E0408";
     /// A condition that expands to too many alternatives.
     TOO_MANY_ALTERNATIVES = "E0409";
+    /// A fallback for which the rules before it leave no request.
+    FALLBACK_UNREACHABLE = "E0410";
     // E05xx: targets and output
     /// What the target cannot do.
     TARGET_CANNOT = "E0501";
@@ -291,6 +293,10 @@ codes! {
     RETRIES_WRITES = "W0402";
     /// An administration interface that any caller can write to.
     WRITABLE_ADMIN = "W0403";
+    /// A rule that changes nothing, since the next one does the same with its requests.
+    SAME_AS_NEXT = "W0410";
+    /// An alternative of a condition that no request satisfies or reaches.
+    DEAD_ALTERNATIVE = "W0411";
     /// Endpoints that outlier detection never ejects on this target.
     NEVER_EJECTED = "W0501";
     /// The target always keeps the client's address.

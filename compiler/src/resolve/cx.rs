@@ -8,11 +8,12 @@ use meshc_dsl::diagnostic::codes;
 use meshc_dsl::suggest::nearest;
 use meshc_dsl::syntax::Bundle;
 use meshc_dsl::value::{Value, ValueError, ValueKind};
-use meshc_dsl::{Code, Diagnostic, Span, smart_quoted};
+use meshc_dsl::{Code, Diagnostic, Sources, Span, smart_quoted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The names of the whole program. It does not change while routes are resolved.
 pub(crate) struct Env<'a> {
+    pub(crate) sources: &'a Sources,
     pub(crate) catalog: &'a Catalog,
     pub(crate) target: Target,
     pub(crate) params: BTreeMap<String, Value>,

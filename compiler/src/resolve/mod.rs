@@ -45,6 +45,7 @@ pub struct Settings<'a> {
 pub fn resolve(policies: &[Policy], settings: &Settings<'_>) -> (Program, Vec<Diagnostic>) {
     let (declarations, mut diagnostics) = Declarations::collect(policies, settings);
     let mut env = Env {
+        sources: settings.sources,
         catalog: settings.catalog,
         target: settings.target,
         params: declarations.params(settings, &mut diagnostics),
