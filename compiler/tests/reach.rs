@@ -34,13 +34,27 @@ impl Random {
 
 const PATHS: &[&str] = &[
     "/", "/a", "/a/", "/a/b", "/ab", "/b", "/a/b/c", "/b/a", "/a/x", "/x/b", "/abb", "/x", "/a/b/", "/b/", "/x/x",
-    "/a1", "/1", "/a/*", "/A", "/ba", "/aa/b", "/xab", "/b/b", "/a/b1", "/b/x/b", "/ab/", "/ab/x", "/a/ab", "/é", "/bb",
-    "/x/a/b", "/a/b/b", "/ab/b", "/c", "/ac",
+    "/a1", "/1", "/a/*", "/A", "/ba", "/aa/b", "/xab", "/b/b", "/a/b1", "/b/x/b", "/ab/", "/ab/x", "/a/ab", "/é",
+    "/bb", "/x/a/b", "/a/b/b", "/ab/b", "/c", "/ac",
 ];
 const TEXTS: &[&str] = &["", "1", "2", "12", "21", "x", "112", "1x", "x2", "é", "22", "121", "x12x", "122", "212"];
 const HOSTS: &[&str] = &[
-    "a.test", "a.test:80", "a.test:81", "b.test", "test", "x.test:80", "b.a.test", "ab", "x", "[a::b]:80", "ab.test",
-    "bx", "b.test:80", "b", "a", "abx.test",
+    "a.test",
+    "a.test:80",
+    "a.test:81",
+    "b.test",
+    "test",
+    "x.test:80",
+    "b.a.test",
+    "ab",
+    "x",
+    "[a::b]:80",
+    "ab.test",
+    "bx",
+    "b.test:80",
+    "b",
+    "a",
+    "abx.test",
 ];
 const METHODS: &[&str] = &["GET", "POST", "PUT"];
 
@@ -218,7 +232,7 @@ fn requests(subjects: &[Subject]) -> Vec<Request> {
                 let mut changes = optional(TEXTS, push);
                 for first in ["1", "2", "12", "x"] {
                     for second in ["1", "2", "12", "x"] {
-                        changes.push(Box::new(move |request| {
+                        changes.push(Box::new(move |request: &mut Request| {
                             push(request, first.to_owned());
                             push(request, second.to_owned());
                         }));
@@ -245,7 +259,9 @@ fn requests(subjects: &[Subject]) -> Vec<Request> {
 }
 
 fn changes(texts: &[&'static str], change: fn(&mut Request, String)) -> Vec<Box<dyn Fn(&mut Request)>> {
-    let one = |text: &'static str| -> Box<dyn Fn(&mut Request)> { Box::new(move |r| change(r, text.to_owned())) };
+    let one = |text: &'static str| -> Box<dyn Fn(&mut Request)> {
+        Box::new(move |r: &mut Request| change(r, text.to_owned()))
+    };
     texts.iter().copied().map(one).collect()
 }
 
@@ -340,7 +356,8 @@ fn run(tests: Tests, lists: usize, every: usize, seed: u64) -> Tally {
             _ => ([0, 0, 1, 3][random.below(4)], random.below(all.len())),
         };
         let (first, second) = (first.min(second), first.max(second));
-        let chosen = if first == second { vec![all[first].clone()] } else { vec![all[first].clone(), all[second].clone()] };
+        let chosen =
+            if first == second { vec![all[first].clone()] } else { vec![all[first].clone(), all[second].clone()] };
         let universe = universes.entry((first, second)).or_insert_with(|| requests(&chosen));
         let rules: Vec<Condition> =
             (0..2 + random.below(3)).map(|_| condition(&chosen, tests, random.below(3), &mut random)).collect();

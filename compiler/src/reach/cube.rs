@@ -135,9 +135,9 @@ impl<'a> Cube<'a> {
         written.chain(plain.into_iter().filter(move |(key, _)| named(*key)))
     }
 
-    /// The request.
-    pub(super) fn request(&self) -> Request {
-        let mut request = Request::default();
+    /// The request; with a host where rules ask for one.
+    pub(super) fn request(&self, with_host: bool) -> Request {
+        let mut request = Request { host: with_host.then(|| SOME_HOST.to_owned()), ..Request::default() };
         for entry in &self.entries {
             let pairs = |name: &str| entry.value.texts.iter().map(|text| (name.to_owned(), text.clone())).collect();
             let first = || entry.value.texts.first().cloned().unwrap_or_default();

@@ -79,6 +79,14 @@ impl<'a> Formula<'a> {
         }
     }
 
+    /// Whether it has a test of a subject.
+    pub(super) fn looks_at(&self, key: Key<'_>) -> bool {
+        match self {
+            Formula::And(parts) | Formula::Or(parts) => parts.iter().any(|part| part.looks_at(key)),
+            Formula::Literal(literal) => literal.key == key,
+        }
+    }
+
     /// The same with every test of the method left out: what a rule takes that also answers what
     /// browsers ask before a call.
     pub(super) fn of_any_method(self) -> Self {

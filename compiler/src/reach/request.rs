@@ -70,7 +70,8 @@ mod tests {
             query: vec![pair("q", "1"), pair("r", "")],
             cookies: vec![pair("beta", "yes")],
         };
-        let wanted = "`POST /a?q=1&r=` with host `shop.example.com:8080`, an empty header `x-user` and cookie `beta=yes`";
+        let wanted =
+            "`POST /a?q=1&r=` with host `shop.example.com:8080`, an empty header `x-user` and cookie `beta=yes`";
         assert_eq!(request.to_string(), wanted);
     }
 }

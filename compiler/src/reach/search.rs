@@ -4,7 +4,7 @@
 
 use super::cube::{Cube, Means};
 use super::index::Index;
-use super::literal::Formula;
+use super::literal::{Formula, Key};
 use super::request::Request;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -26,11 +26,14 @@ struct Form<'a> {
 pub(super) struct Rules<'a> {
     forms: Vec<Form<'a>>,
     index: Index<'a>,
+    /// Whether one of them asks for a host.
+    names_host: bool,
 }
 
 impl<'a> Rules<'a> {
     pub(super) fn add(&mut self, holds: Formula<'a>) {
         self.index.add(self.forms.len(), &holds);
+        self.names_host |= holds.looks_at(Key::Host);
         self.forms.push(Form { holds, denied: OnceCell::new() });
     }
 
@@ -48,13 +51,14 @@ pub(super) enum Among<'s> {
 }
 
 /// A search for a request that no rule takes.
-#[derive(Debug)]
 pub(super) struct Search<'s, 'a> {
     rules: &'s Rules<'a>,
     among: Among<'s>,
     means: &'s mut Means<'a>,
     /// The work that must be left when the search gives up.
     reserve: usize,
+    /// Whether a test of the host decides.
+    with_host: bool,
     /// The rules that took a request.
     pub(super) takers: BTreeSet<usize>,
     /// Some of those requests, each with the rule that takes it.
@@ -71,11 +75,20 @@ struct Pending<'s, 'a> {
 impl<'s, 'a> Search<'s, 'a> {
     pub(super) fn new(rules: &'s Rules<'a>, among: Among<'s>, means: &'s mut Means<'a>, most: usize) -> Self {
         let reserve = means.work.saturating_sub(most);
-        Self { rules, among, means, reserve, takers: BTreeSet::new(), examples: Vec::new() }
+        Self {
+            rules,
+            among,
+            means,
+            reserve,
+            with_host: rules.names_host,
+            takers: BTreeSet::new(),
+            examples: Vec::new(),
+        }
     }
 
     /// Whether, for certain, every request for which the formula holds is taken.
     pub(super) fn all_taken(&mut self, formula: &'s Formula<'a>) -> bool {
+        self.with_host |= formula.looks_at(Key::Host);
         let pending = Pending { formulas: vec![formula], choices: Vec::new() };
         self.closed(Cube::default(), pending, 0)
     }
@@ -103,14 +116,20 @@ impl<'s, 'a> Search<'s, 'a> {
             let Some(taker) = self.taker(&cube) else { return false };
             self.takers.insert(taker);
             if self.examples.len() < MAX_EXAMPLES {
-                self.examples.push((cube.request(), taker));
+                self.examples.push((cube.request(self.with_host), taker));
             }
             pending.formulas.extend(self.rules.denied(taker));
         }
     }
 
     /// Whether every part of a choice leads to a contradiction.
-    fn each_closed(&mut self, mut cube: Cube<'a>, pending: &Pending<'s, 'a>, choice: &'s Formula<'a>, depth: usize) -> bool {
+    fn each_closed(
+        &mut self,
+        mut cube: Cube<'a>,
+        pending: &Pending<'s, 'a>,
+        choice: &'s Formula<'a>,
+        depth: usize,
+    ) -> bool {
         let Formula::Or(parts) = choice else { return false };
         for part in parts {
             let mut pending = pending.clone();

@@ -47,7 +47,8 @@ pub(super) fn find<'a>(
     work: &mut usize,
 ) -> Found<String> {
     let fits = |text: &str| {
-        let verdicts = wanted.iter().map(|(op, negated)| passes(key, text, *op, patterns).map(|holds| holds != *negated));
+        let verdicts =
+            wanted.iter().map(|(op, negated)| passes(key, text, *op, patterns).map(|holds| holds != *negated));
         let mut unknown = false;
         for verdict in verdicts {
             match verdict {

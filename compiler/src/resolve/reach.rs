@@ -2,12 +2,13 @@
 
 use super::Cx;
 use super::rule::Draft;
+use crate::clause::redirect::Redirect;
 use crate::ir::{Action, Rule};
 use crate::reach::{Lost, Reach};
 use crate::target;
-use meshc_dsl::condition as tree;
+use meshc_dsl::Span;
+use meshc_dsl::condition::Condition;
 use meshc_dsl::diagnostic::{Code, Diagnostic, codes};
-use meshc_dsl::{Span, condition::Condition};
 
 /// The most rules that one diagnostic points at.
 const MOST_LABELS: usize = 8;
@@ -81,12 +82,10 @@ fn taken(code: Code, span: Span, message: &str, remedy: &str, lost: &Lost, befor
 /// Where an alternative is written, by the parts and values to go down by.
 fn alternative(condition: &Condition, place: &[usize]) -> Option<Span> {
     match (condition, place) {
-        (tree::Condition::And(parts) | tree::Condition::Or(parts), [at, place @ ..]) => {
-            alternative(parts.get(*at)?, place)
-        }
+        (Condition::And(parts) | Condition::Or(parts), [at, place @ ..]) => alternative(parts.get(*at)?, place),
         // A test of gRPC is one of the path and another one inside.
-        (tree::Condition::Test(test), [.., at]) => test.values.get(*at).map(|value| value.span),
-        (tree::Condition::Not(part), _) => alternative(part, place),
+        (Condition::Test(test), [.., at]) => test.values.get(*at).map(|value| value.span),
+        (Condition::Not(part), _) => alternative(part, place),
         (condition, []) => whole(condition),
     }
 }
@@ -94,11 +93,9 @@ fn alternative(condition: &Condition, place: &[usize]) -> Option<Span> {
 /// From the first test of a condition to its last.
 fn whole(condition: &Condition) -> Option<Span> {
     match condition {
-        tree::Condition::Test(test) => Some(test.span),
-        tree::Condition::Not(part) => whole(part),
-        tree::Condition::And(parts) | tree::Condition::Or(parts) => {
-            Some(whole(parts.first()?)?.to(whole(parts.last()?)?))
-        }
+        Condition::Test(test) => Some(test.span),
+        Condition::Not(part) => whole(part),
+        Condition::And(parts) | Condition::Or(parts) => Some(whole(parts.first()?)?.to(whole(parts.last()?)?)),
     }
 }
 
@@ -126,10 +123,7 @@ fn does_the_same(one: &Rule, other: &Rule) -> bool {
     let same_action = match (&one.action, &other.action) {
         (Action::Forward(one), Action::Forward(other)) => one == other,
         (Action::Redirect(one), Action::Redirect(other)) => {
-            let plain = |redirect: &crate::clause::redirect::Redirect| crate::clause::redirect::Redirect {
-                span: Span::default(),
-                ..redirect.clone()
-            };
+            let plain = |redirect: &Redirect| Redirect { span: Span::default(), ..redirect.clone() };
             plain(one) == plain(other)
         }
         (Action::Respond(one), Action::Respond(other)) => (one.status, &one.body) == (other.status, &other.body),
