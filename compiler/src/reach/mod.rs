@@ -20,7 +20,7 @@ pub use request::Request;
 use crate::ir::Condition;
 use cube::Means;
 use literal::Formula;
-use search::{Among, Rules, Search};
+use search::{Among, Rules, Search, Taken};
 use std::collections::BTreeSet;
 
 /// The most work for one rule, in tests of one text.
@@ -98,7 +98,7 @@ impl<'a> Reach<'a> {
     }
 
     fn of(&mut self, formula: &Formula<'a>) -> Option<Lost> {
-        let (takers, examples) = self.search(formula, Among::All)?;
+        let Taken { takers, examples } = self.search(formula, Among::All)?;
         if takers.is_empty() {
             return Some(Lost::Contradiction);
         }
@@ -129,8 +129,8 @@ impl<'a> Reach<'a> {
     }
 
     /// The rules that take every request of a formula, and examples; `None` where one may be left.
-    fn search(&mut self, formula: &Formula<'a>, among: Among<'_>) -> Option<(BTreeSet<usize>, Vec<(Request, usize)>)> {
+    fn search(&mut self, formula: &Formula<'a>, among: Among<'_>) -> Option<Taken> {
         let mut search = Search::new(&self.rules, among, &mut self.means, MOST_FOR_ONE);
-        search.all_taken(formula).then_some((search.takers, search.examples))
+        search.all_taken(formula).then(|| search.taken)
     }
 }

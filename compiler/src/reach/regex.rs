@@ -82,10 +82,13 @@ fn progress(state: LazyStateID) -> Option<Progress> {
     })
 }
 
+/// A pattern and whether it leaves case out of account.
+type Written<'a> = (&'a str, bool);
+
 /// The patterns of one list of rules, each built once and only when it is needed.
 #[derive(Debug, Default)]
 pub(super) struct Patterns<'a> {
-    built: RefCell<HashMap<(&'a str, bool), Option<Rc<Search>>>>,
+    built: RefCell<HashMap<Written<'a>, Option<Rc<Search>>>>,
 }
 
 impl<'a> Patterns<'a> {

@@ -50,6 +50,15 @@ pub(super) enum Among<'s> {
     These(&'s BTreeSet<usize>),
 }
 
+/// What the rules took.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// The rules that took a request.
+    pub(super) takers: BTreeSet<usize>,
+    /// Some of those requests, each with the rule that takes it.
+    pub(super) examples: Vec<(Request, usize)>,
+}
+
 /// A search for a request that no rule takes.
 pub(super) struct Search<'s, 'a> {
     rules: &'s Rules<'a>,
@@ -59,10 +68,7 @@ pub(super) struct Search<'s, 'a> {
     reserve: usize,
     /// Whether a test of the host decides.
     with_host: bool,
-    /// The rules that took a request.
-    pub(super) takers: BTreeSet<usize>,
-    /// Some of those requests, each with the rule that takes it.
-    pub(super) examples: Vec<(Request, usize)>,
+    pub(super) taken: Taken,
 }
 
 /// What is still to be satisfied.
@@ -75,15 +81,7 @@ struct Pending<'s, 'a> {
 impl<'s, 'a> Search<'s, 'a> {
     pub(super) fn new(rules: &'s Rules<'a>, among: Among<'s>, means: &'s mut Means<'a>, most: usize) -> Self {
         let reserve = means.work.saturating_sub(most);
-        Self {
-            rules,
-            among,
-            means,
-            reserve,
-            with_host: rules.names_host,
-            takers: BTreeSet::new(),
-            examples: Vec::new(),
-        }
+        Self { rules, among, means, reserve, with_host: rules.names_host, taken: Taken::default() }
     }
 
     /// Whether, for certain, every request for which the formula holds is taken.
@@ -114,9 +112,9 @@ impl<'s, 'a> Search<'s, 'a> {
                 return self.each_closed(cube, &pending, choice, depth);
             }
             let Some(taker) = self.taker(&cube) else { return false };
-            self.takers.insert(taker);
-            if self.examples.len() < MAX_EXAMPLES {
-                self.examples.push((cube.request(self.with_host), taker));
+            self.taken.takers.insert(taker);
+            if self.taken.examples.len() < MAX_EXAMPLES {
+                self.taken.examples.push((cube.request(self.with_host), taker));
             }
             pending.formulas.extend(self.rules.denied(taker));
         }
