@@ -131,6 +131,6 @@ impl<'a> Reach<'a> {
     /// The rules that take every request of a formula, and examples; `None` where one may be left.
     fn search(&mut self, formula: &Formula<'a>, among: Among<'_>) -> Option<Taken> {
         let mut search = Search::new(&self.rules, among, &mut self.means, MOST_FOR_ONE);
-        search.all_taken(formula).then(|| search.taken)
+        search.all_taken(formula).then_some(search.taken)
     }
 }
