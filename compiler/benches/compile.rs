@@ -67,6 +67,11 @@ fn one_service_of_rules_alike(bencher: Bencher<'_, '_>, rules: usize) {
     bench(bencher, vec![programs::alike(1, rules)]);
 }
 
+#[divan::bench(args = [250, 500, 1_000], sample_count = 10)]
+fn one_service_of_rules_that_branch(bencher: Bencher<'_, '_>, rules: usize) {
+    bench(bencher, vec![programs::branching(rules)]);
+}
+
 #[divan::bench(args = [100, 1_000, 10_000, 100_000], sample_count = 10)]
 fn rules_over_many_files(bencher: Bencher<'_, '_>, rules: usize) {
     bench(bencher, programs::files(rules));

@@ -290,6 +290,9 @@ struct Tally {
     pairs: usize,
     rules: usize,
     lost: usize,
+    alternatives: usize,
+    /// Lists that leave no request.
+    full: usize,
     /// Rules that no request of the universe reaches, though nothing was said of them.
     silent: usize,
     /// Rules that were looked at for that.
@@ -324,7 +327,36 @@ fn check(rules: &[Condition], universe: &[Request], every_cookie: bool, complete
             }
             None => {}
         }
+        for (place, _) in reach.lost_alternatives(rule) {
+            tally.alternatives += 1;
+            let alone = only(rule, &place);
+            if let Some(request) = universe.iter().find(|r| holds(&alone, r, every_cookie) && !taken(r)) {
+                panic!("false alarm: {request} reaches {place:?} of {rule:#?} behind {before:#?}");
+            }
+        }
         reach.add(rule);
+    }
+    if reach.nothing_left().is_some() {
+        tally.full += 1;
+        let left = universe.iter().find(|r| !rules.iter().any(|rule| holds(rule, r, every_cookie)));
+        assert!(left.is_none(), "false alarm: {left:?} is left by {rules:#?}");
+    }
+}
+
+/// The condition with just one of its alternatives.
+fn only(condition: &Condition, place: &[usize]) -> Condition {
+    let Some((at, below)) = place.split_first() else { return condition.clone() };
+    match condition {
+        Condition::Or(parts) => only(&parts[*at], below),
+        Condition::And(parts) => {
+            let mut parts = parts.clone();
+            parts[*at] = only(&parts[*at], below);
+            Condition::And(parts)
+        }
+        Condition::Test(Test { subject, patterns }) => {
+            Condition::Test(Test { subject: subject.clone(), patterns: vec![patterns[*at].clone()] })
+        }
+        Condition::Not(_) => panic!("a denial has no alternatives"),
     }
 }
 
@@ -379,6 +411,7 @@ fn nothing_is_said_to_be_lost_that_is_not() {
     let literal = run(Tests::Literal, 20_000, 20, 2);
     let all = run(Tests::All, 20_000, 20, 3);
     assert!(literal.pairs + all.pairs > 100_000, "{literal:?} {all:?}");
+    assert!(all.lost > 5_000 && all.alternatives > 1_000 && all.full > 100, "{all:?}");
     // The universe is small: some of these are reached by requests that are not in it.
     assert!(literal.silent * 100 <= literal.searched, "{literal:?}");
     assert!(all.silent * 50 <= all.searched, "{all:?}");

@@ -69,7 +69,7 @@ pub(crate) fn gateway(count: usize, rules: usize) -> String {
                 0 => format!("path = \"/area-{area}/part-{part}\" and method GET, HEAD"),
                 1 => format!("path prefix \"/area-{area}/part-{part}\""),
                 2 => format!("header x-tenant = \"tenant-{rule}\" and not method DELETE"),
-                3 => format!("host \"h{rule}.example.com\" and path prefix \"/\""),
+                3 => format!("host = \"h{rule}.example.com\" and path prefix \"/\""),
                 4 => format!("path prefix \"/area-{area}/part-{part}\" and header version = \"v{part}\""),
                 5 => format!("path template \"/users-{rule}/{{id}}/orders\""),
                 6 => format!("path = \"/area-{area}/a{part}\", \"/area-{area}/b{part}\" or query q = \"q{rule}\""),
@@ -93,6 +93,17 @@ pub(crate) fn alike(count: usize, rules: usize) -> String {
         }
         out.push_str("  to v1\n}\n");
     }
+    out
+}
+
+/// So many rules of one service of which each leaves two ways open for the next.
+pub(crate) fn branching(rules: usize) -> String {
+    let mut out = "route service:8080 {\n".to_owned();
+    for rule in 0..rules {
+        let to = 2 + rule % 3;
+        let _ = writeln!(out, "  when not header a{rule} exists and not header b{rule} exists {{ to v{to} }}");
+    }
+    out.push_str("  to v1\n}\n");
     out
 }
 

@@ -105,6 +105,11 @@ impl<'a> Cube<'a> {
         true
     }
 
+    /// How much there is to copy.
+    pub(super) fn size(&self) -> usize {
+        self.entries.iter().map(|entry| 1 + entry.literals.len()).sum()
+    }
+
     /// Whether its request is known.
     pub(super) fn is_known(&self) -> bool {
         !self.entries.iter().any(|entry| entry.unknown)
@@ -116,7 +121,7 @@ impl<'a> Cube<'a> {
             Formula::And(parts) => parts.iter().all(|part| self.satisfies(part, means)),
             Formula::Or(parts) => parts.iter().any(|part| self.satisfies(part, means)),
             Formula::Literal(literal) => {
-                means.work = means.work.saturating_sub(1);
+                means.work = means.work.saturating_sub(1 + self.entries.len() / 16);
                 let holds = match self.entries.iter().find(|entry| entry.key == literal.key) {
                     Some(entry) => entry.value.satisfies(literal, &means.patterns),
                     None => Value::plain(literal.key).satisfies(literal, &means.patterns),

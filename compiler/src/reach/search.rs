@@ -130,6 +130,8 @@ impl<'s, 'a> Search<'s, 'a> {
     ) -> bool {
         let Formula::Or(parts) = choice else { return false };
         for part in parts {
+            let copied = cube.size() + pending.choices.len() + 1;
+            self.means.work = self.means.work.saturating_sub(copied);
             let mut pending = pending.clone();
             pending.formulas.push(part);
             if !self.closed(cube.clone(), pending, depth + 1) {
