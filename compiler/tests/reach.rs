@@ -217,11 +217,14 @@ fn holds(condition: &Condition, request: &Request, every_cookie: bool) -> bool {
     }
 }
 
+/// What makes one request of another.
+type Change = Box<dyn Fn(&mut Request)>;
+
 /// The requests that differ in these subjects.
 fn requests(subjects: &[Subject]) -> Vec<Request> {
     let mut all = vec![Request { host: Some("host.invalid".to_owned()), ..Request::default() }];
     for subject in subjects {
-        let changes: Vec<Box<dyn Fn(&mut Request)>> = match subject {
+        let changes: Vec<Change> = match subject {
             Subject::Path => changes(PATHS, |request, text| request.path = text),
             Subject::Method => changes(METHODS, |request, text| request.method = text),
             Subject::Host => changes(HOSTS, |request, text| request.host = Some(text)),
@@ -246,7 +249,7 @@ fn requests(subjects: &[Subject]) -> Vec<Request> {
             }
         };
         let changed = |request: &Request| -> Vec<Request> {
-            let one = |change: &Box<dyn Fn(&mut Request)>| {
+            let one = |change: &Change| {
                 let mut request = request.clone();
                 change(&mut request);
                 request
@@ -258,14 +261,12 @@ fn requests(subjects: &[Subject]) -> Vec<Request> {
     all
 }
 
-fn changes(texts: &[&'static str], change: fn(&mut Request, String)) -> Vec<Box<dyn Fn(&mut Request)>> {
-    let one = |text: &'static str| -> Box<dyn Fn(&mut Request)> {
-        Box::new(move |r: &mut Request| change(r, text.to_owned()))
-    };
+fn changes(texts: &[&'static str], change: fn(&mut Request, String)) -> Vec<Change> {
+    let one = |text: &'static str| -> Change { Box::new(move |r: &mut Request| change(r, text.to_owned())) };
     texts.iter().copied().map(one).collect()
 }
 
-fn optional(texts: &[&'static str], change: fn(&mut Request, String)) -> Vec<Box<dyn Fn(&mut Request)>> {
+fn optional(texts: &[&'static str], change: fn(&mut Request, String)) -> Vec<Change> {
     let mut all = changes(texts, change);
     all.push(Box::new(|_| {}));
     all
