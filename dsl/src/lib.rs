@@ -17,6 +17,7 @@ mod slip;
 pub mod source;
 pub mod suggest;
 pub mod syntax;
+pub mod testing;
 pub mod value;
 
 pub use diagnostic::{Code, Diagnostic, Severity};

@@ -4,7 +4,7 @@ use crate::clause::KEYWORDS;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::grammar::{Mesh, Rule};
 use crate::layout::DECLARATIONS;
-use crate::parse::Builder;
+use crate::parse::{Builder, Pair};
 use crate::slip;
 use crate::source::Span;
 use crate::suggest::nearest;
@@ -20,6 +20,7 @@ const FORMS: &[(&str, &str)] = &[
     ("service", "service [NAMESPACE/]NAME[:PORT] { CLAUSES }"),
     ("route", "route [NAMESPACE/]SERVICE[:PORT], … { CLAUSES }"),
     ("listen", "listen NAME ADDRESS:PORT { CLAUSES }"),
+    ("test", "test \"NAME\" [for SERVICE | for listen NAME] { METHOD PATH => EXPECTATIONS }"),
 ];
 
 /// The furthest place that a rule got to.
@@ -30,7 +31,7 @@ fn reached(error: &Error<Rule>) -> usize {
     }
 }
 
-fn first_word(text: &str) -> &str {
+pub(crate) fn first_word(text: &str) -> &str {
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(text.len());
     text.get(..end).unwrap_or(text)
 }
@@ -87,7 +88,7 @@ fn unknown_declaration(cx: &mut Builder<'_>, text: &str) {
     } else {
         Diagnostic::new(codes::UNKNOWN_DECLARATION, place, format!("`{shown}` begins no declaration")).help(format!(
             "a declaration begins with {}",
-            alternatives(DECLARATIONS.iter().copied().filter(|w| *w != "test"))
+            alternatives(DECLARATIONS.iter().copied())
         ))
     };
     if let Some(near) = nearest(word, DECLARATIONS.iter().copied()) {
@@ -138,6 +139,20 @@ fn unknown_clause(cx: &mut Builder<'_>, text: &str, at: usize) {
         None if word == "where" || word == "if" => diagnostic.help("conditions are written `when CONDITION { … }`"),
         None => diagnostic.help("clauses are, for example, `90% v1, 10% v2`, `to v1`, `timeout 10s`, `retry 3 on 5xx`"),
     });
+}
+
+/// A request of a test, or what is expected of it, that has not its form.
+pub(crate) fn test_case(cx: &mut Builder<'_>, pair: &Pair<'_>) {
+    const FORM: &str = "the form is `METHOD PATH [with header NAME = \"VALUE\", …] => EXPECTATION, …`";
+    const EXPECTATIONS: &str = "expectations are, for example, `90% v1, 10% v2`, `to v1`, `not to v2`, `path \"/x\"`, `header x-env = \"prod\"`, `status 403`, `timeout 5s`, `limited to 2/5s`";
+    let text = pair.as_str().trim_end();
+    let reached = match Mesh::parse(Rule::test_case, text) {
+        Err(error) => reached(&error),
+        Ok(pairs) => pairs.as_str().trim_end().len(),
+    };
+    let behind = text.find("=>").is_some_and(|arrow| reached > arrow);
+    let (name, form) = if behind { ("an expectation", EXPECTATIONS) } else { ("a request", FORM) };
+    misfit(cx, Text { text, at: cx.base + pair.as_span().start(), name, form }, reached);
 }
 
 /// A condition that has not its form.
