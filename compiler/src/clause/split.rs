@@ -49,6 +49,12 @@ pub(crate) fn whole(upstream: usize) -> Vec<Share> {
     vec![Share { portion: Portion::WHOLE, upstream }]
 }
 
+/// What one is of a weight, in millionths.
+pub(crate) fn unit(split: &[Share]) -> u32 {
+    // Whole percents read better than millionths; Envoy takes any sum.
+    if split.iter().all(|s| s.portion.0 % 10_000 == 0) { 10_000 } else { 1 }
+}
+
 /// The cluster or weighted clusters of a route; `clusters` are the names of the upstreams, `issued`
 /// the cookies that the sides hand out, one for each share, or none.
 pub(crate) fn lower(forward: &Forward, clusters: &[String], issued: &[String], action: &mut envoy::RouteAction) {
@@ -58,8 +64,7 @@ pub(crate) fn lower(forward: &Forward, clusters: &[String], issued: &[String], a
         action.cluster = Some(name(only));
         return;
     }
-    // Whole percents read better than millionths; Envoy takes any sum.
-    let unit = if split.iter().all(|s| s.portion.0 % 10_000 == 0) { 10_000 } else { 1 };
+    let unit = unit(split);
     let weight = |(at, share): (usize, &Share)| envoy::ClusterWeight {
         name: name(share),
         weight: share.portion.0 / unit,

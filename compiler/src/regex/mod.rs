@@ -1,5 +1,6 @@
 //! Regular expressions for Envoy, which wants RE2 patterns that match the whole text.
 
+pub(crate) mod re2;
 pub(crate) mod within;
 
 use crate::resolve::Cx;

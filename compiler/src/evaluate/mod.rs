@@ -1,0 +1,214 @@
+//! Request → the rule that wins and what becomes of the request: what Envoy does with the compiled
+//! policy, without Envoy. It works on the IR and does no IO.
+//!
+//! [`Plan::new`] prepares a program; [`Site::answer`] borrows from the plan and the request.
+
+mod answer;
+mod check;
+mod path;
+mod preflight;
+mod redirect;
+mod request;
+mod sticky;
+
+pub use answer::{Answer, Destination, Forwarded, Outcome, Winner};
+pub use request::Request;
+
+use crate::clause::rewrite::PathRewrite;
+use crate::ir::{Action, Forward, Program, Rule, Traffic, Upstream};
+use crate::name::{ServiceName, ServicePort};
+use crate::regex::re2;
+use check::Check;
+use meshc_dsl::Span;
+use preflight::Origins;
+use regex::bytes::Regex;
+use request::View;
+use std::fmt;
+
+/// A pattern that the engine does not take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the pattern `{pattern}` is too large")]
+pub struct BadPattern {
+    /// The pattern.
+    pub pattern: String,
+    /// The rule that has it.
+    pub span: Span,
+}
+
+/// A program made ready for requests.
+#[derive(Debug)]
+pub struct Plan<'p> {
+    sites: Vec<Site<'p>>,
+}
+
+/// What takes requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Entry<'p> {
+    /// A steered service.
+    Service(&'p ServicePort),
+    /// A listener by its name.
+    Listen(&'p str),
+}
+
+/// The rules of one steered service or listener.
+#[derive(Debug)]
+pub struct Site<'p> {
+    /// What takes the requests.
+    pub entry: Entry<'p>,
+    /// Where the policy names it.
+    pub span: Span,
+    traffic: &'p Traffic,
+    upstreams: &'p [Upstream],
+    rules: Vec<Ready<'p>>,
+}
+
+/// A rule with its patterns compiled.
+#[derive(Debug)]
+struct Ready<'p> {
+    rule: &'p Rule,
+    check: Option<Check<'p>>,
+    rewrite: Option<Regex>,
+    origins: Option<Origins<'p>>,
+}
+
+impl fmt::Display for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Entry::Service(service) => service.fmt(f),
+            Entry::Listen(name) => write!(f, "listen {name}"),
+        }
+    }
+}
+
+impl<'p> Plan<'p> {
+    /// Prepares a program that resolved without errors.
+    ///
+    /// # Errors
+    /// When a pattern is so large that the engine refuses it; Envoy would too.
+    pub fn new(program: &'p Program) -> Result<Self, BadPattern> {
+        let steered = program.routes.iter().flat_map(|route| &route.steered);
+        let services = steered.map(|s| Site::new(Entry::Service(&s.service), s.span, &s.traffic, &s.upstreams));
+        let listens = program.listens.iter();
+        let listens = listens.map(|l| Site::new(Entry::Listen(&l.name), l.span, &l.traffic, &l.upstreams));
+        Ok(Self { sites: services.chain(listens).collect::<Result<_, _>>()? })
+    }
+
+    /// Everything that takes requests, in the program's order.
+    pub fn sites(&self) -> &[Site<'p>] {
+        &self.sites
+    }
+
+    /// A steered service; by the port too where one is given.
+    pub fn service(&self, name: &ServiceName, port: Option<u16>) -> impl Iterator<Item = &Site<'p>> {
+        self.sites.iter().filter(move |site| match site.entry {
+            Entry::Service(service) => service.service == *name && (port.is_none() || service.port == port),
+            Entry::Listen(_) => false,
+        })
+    }
+
+    /// A listener by its name.
+    pub fn listen(&self, name: &str) -> Option<&Site<'p>> {
+        self.sites.iter().find(|site| site.entry == Entry::Listen(name))
+    }
+}
+
+impl<'p> Site<'p> {
+    fn new(entry: Entry<'p>, span: Span, traffic: &'p Traffic, upstreams: &'p [Upstream]) -> Result<Self, BadPattern> {
+        let rules = traffic.rules().iter().map(Ready::new).collect::<Result<_, _>>()?;
+        Ok(Self { entry, span, traffic, upstreams, rules })
+    }
+
+    /// The rules, in the order in which they are tried.
+    pub fn rules(&self) -> &'p [Rule] {
+        self.traffic.rules()
+    }
+
+    /// What the shares of the rules name.
+    pub fn upstreams(&self) -> &'p [Upstream] {
+        self.upstreams
+    }
+
+    /// What becomes of a request.
+    pub fn answer<'a>(&'a self, request: &'a Request) -> Answer<'a> {
+        if let Traffic::Tcp(tcp) = self.traffic {
+            let outcome = Outcome::Tcp { split: &tcp.split, upstreams: self.upstreams };
+            return Answer { rule: None, path: "".into(), query: None, outcome };
+        }
+        let refused = |reason| Answer {
+            rule: None,
+            path: request.path.as_str().into(),
+            query: None,
+            outcome: Outcome::Refused { status: 400, reason },
+        };
+        if let Some(reason) = request::refusal(request) {
+            return refused(reason);
+        }
+        let Some(view) = View::of(request) else { return refused("a path with an escaped NUL") };
+        let (rule, outcome) = self.outcome(&view);
+        Answer { rule, path: view.path, query: view.query, outcome }
+    }
+
+    fn outcome<'a>(&'a self, view: &View<'a>) -> (Option<Winner<'a>>, Outcome<'a>) {
+        let method = view.request.method.as_str();
+        for (index, ready) in self.rules.iter().enumerate() {
+            let won = Some(Winner { index, rule: ready.rule });
+            if let Some(cors) = ready.asked_before_call(view) {
+                return (won, Outcome::Preflight(cors));
+            }
+            if ready.takes(view, method) {
+                return (won, self.act(ready, view));
+            }
+        }
+        (None, Outcome::NoRoute)
+    }
+
+    fn act<'a>(&'a self, ready: &'a Ready<'p>, view: &View<'a>) -> Outcome<'a> {
+        match &ready.rule.action {
+            Action::Redirect(redirect) => {
+                Outcome::Redirect { status: redirect.status, location: redirect::location(redirect, view) }
+            }
+            Action::Respond(respond) => Outcome::Respond { status: respond.status, body: respond.body.as_deref() },
+            Action::Forward(forward)
+                if forward.read_only && !matches!(view.request.method.as_str(), "GET" | "HEAD") =>
+            {
+                Outcome::ReadOnly
+            }
+            Action::Forward(forward) => Outcome::Forward(self.forward(forward, ready, view)),
+        }
+    }
+
+    fn forward<'a>(&'a self, forward: &'a Forward, ready: &'a Ready<'p>, view: &View<'a>) -> Forwarded<'a> {
+        let path = match &forward.path {
+            Some(rewrite) => rewrite.apply(view.path.clone(), ready.rewrite.as_ref()),
+            None => view.path.clone(),
+        };
+        let kept = sticky::kept(forward, self.upstreams, view);
+        Forwarded { forward, upstreams: self.upstreams, path, kept, sent_host: &view.request.host }
+    }
+}
+
+impl<'p> Ready<'p> {
+    fn new(rule: &'p Rule) -> Result<Self, BadPattern> {
+        let rewrite = match &rule.action {
+            Action::Forward(forward) => match &forward.path {
+                Some(PathRewrite::Regex { pattern, .. }) => {
+                    let bad = |_| BadPattern { pattern: pattern.clone(), span: rule.span };
+                    Some(re2::compile(pattern).map_err(bad)?)
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let check = rule.condition.as_ref().map(|condition| Check::new(condition, rule.span)).transpose()?;
+        let origins = rule.cors.as_ref().map(Origins::new).transpose();
+        let origins = origins.map_err(|error| BadPattern { pattern: error.to_string(), span: rule.span })?;
+        Ok(Self { rule, check, rewrite, origins })
+    }
+
+    fn takes(&self, view: &View<'_>, method: &str) -> bool {
+        self.check.as_ref().is_none_or(|check| check.holds(view, method))
+    }
+}
+
+#[cfg(test)]
+mod tests;
