@@ -3,10 +3,13 @@
 mod cli;
 mod command;
 mod config;
+mod difference;
 mod exit;
 mod input;
 mod output;
 mod render;
+mod report;
+mod snapshot;
 
 use clap::Parser;
 use exit::Exit;

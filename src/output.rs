@@ -38,6 +38,16 @@ impl Terminal {
         }
     }
 
+    /// Writes a product that is for people, with colours where they are wanted.
+    pub(crate) fn report(&self, text: &str) -> Exit {
+        let mut out = anstream::AutoStream::new(io::stdout().lock(), self.color);
+        match writeln!(out, "{text}") {
+            Ok(()) => Exit::Done,
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Done,
+            Err(error) => self.fail(&format!("cannot write to stdout: {error}")),
+        }
+    }
+
     /// Shows diagnostics in the order given.
     pub(crate) fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &Sources, shown: &[String]) {
         if !diagnostics.is_empty() {

@@ -2,6 +2,8 @@
 
 mod compile;
 mod fmt;
+mod init;
+mod test;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
@@ -14,6 +16,8 @@ pub(crate) fn run(cli: Cli) -> Exit {
     match cli.command {
         Command::Compile(args) => compile::run(&args, &terminal),
         Command::Fmt(args) => fmt::run(&args, &terminal),
+        Command::Test(args) => test::run(&args, &terminal),
+        Command::Init(args) => init::run(&args, &terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "meshc", &mut script);
