@@ -7,6 +7,7 @@ mod difference;
 mod exit;
 mod input;
 mod output;
+mod pages;
 mod render;
 mod report;
 mod snapshot;

@@ -32,7 +32,7 @@ pub fn parse(file: FileId, text: &str) -> (Policy, Vec<Diagnostic>) {
         for chunk in part {
             let chunk_text = chunk_text(&text, chunk);
             let diagnostics = if recover::first_word(&chunk_text) == "test" { &mut of_tests } else { &mut problems };
-            let mut cx = Builder { file, base: chunk.range.start, reported: &reported, diagnostics };
+            let mut cx = Builder { file, base: chunk.range.start, reported: &reported, diagnostics, yaml: false };
             read.extend(cx.declaration(&chunk_text));
         }
         (read, problems, of_tests)
@@ -97,6 +97,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) base: usize,
     pub(crate) reported: &'a [Span],
     pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
+    /// Whether the declaration was said to hold YAML.
+    pub(crate) yaml: bool,
 }
 
 impl Builder<'_> {
@@ -192,6 +194,12 @@ impl Builder<'_> {
             let message = format!("`{name}` is written twice");
             self.report(Diagnostic::new(codes::WRITTEN_TWICE, place, message).help("take one of the two away"));
         }
+    }
+
+    /// Whether something between two places was reported before the text was parsed.
+    pub(crate) fn lost(&self, start: usize, end: usize) -> bool {
+        let range = Span::new(self.file, start, end);
+        self.reported.iter().any(|r| r.start >= range.start && r.end <= range.end)
     }
 
     /// Reports, unless the place lies in text that was reported already.

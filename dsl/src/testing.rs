@@ -102,8 +102,8 @@ pub enum Expectation {
         /// What it must be; `None` for none at all.
         value: Option<Value>,
     },
-    /// `status 403`
-    Status(Value),
+    /// `status 403`, `status 403 "staff only"`
+    Status(Value, Option<Value>),
     /// `line 12`
     Line(Value),
 }
@@ -198,7 +198,10 @@ impl Expected {
             Rule::expected_not_to => Expectation::NotTo(Destination::read(pair.into_inner().next()?, cx)?),
             Rule::expected_path => Expectation::Path(cx.value(pair.into_inner().next()?)),
             Rule::expected_host => Expectation::Host(cx.value(pair.into_inner().next()?)),
-            Rule::status => Expectation::Status(cx.value(pair.into_inner().next()?)),
+            Rule::expected_status => {
+                let mut inner = pair.into_inner();
+                Expectation::Status(cx.value(inner.next()?), inner.next().map(|p| cx.value(p)))
+            }
             Rule::expected_line => Expectation::Line(cx.value(pair.into_inner().next()?)),
             Rule::expected_header | Rule::expected_no_header => header(pair, cx)?,
             Rule::expected_retry => Expectation::Clause(Box::new(Clause::Retry(Retry::read(pair, cx)?))),

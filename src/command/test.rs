@@ -7,7 +7,7 @@ use crate::input::{Input, Select};
 use crate::output::Terminal;
 use crate::report::{self, Report};
 use crate::snapshot;
-use meshc_compiler::testing::{self, Suite, TEST_FILE};
+use meshc_compiler::testing::{self, Suite};
 use meshc_compiler::{Catalog, Options, compile, meaning};
 use meshc_dsl::diagnostic::{any_error, sort};
 use meshc_dsl::{Diagnostic, FileId, Severity};
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Test, terminal: &Terminal) -> Exit {
         Ok(catalog) => catalog,
         Err(failure) => return terminal.failed(&failure),
     };
-    let policies = without_tests(&input);
+    let policies = input.without_tests();
     let (suite, diagnostics) = prepared(&mut input, &policies, &catalog, &options);
     if args.format == ReportFormat::Human || suite.is_none() {
         terminal.diagnostics(&diagnostics, &input.sources, &input.shown);
@@ -46,12 +46,6 @@ struct Program<'a> {
     options: Options,
     suite: Option<Suite>,
     diagnostics: Vec<Diagnostic>,
-}
-
-/// The policy files that hold more than tests.
-fn without_tests(input: &Input) -> Vec<FileId> {
-    let test = |file: &FileId| input.sources.get(*file).is_some_and(|f| f.name.ends_with(TEST_FILE));
-    input.policies.iter().filter(|file| !test(file)).copied().collect()
 }
 
 /// The tests, and every error and warning that compiling the program gives, and theirs.
@@ -94,8 +88,11 @@ fn tested(args: &Test, program: &Program<'_>, terminal: &Terminal) -> Result<Exi
     };
     let written = match args.format {
         ReportFormat::Human if report.suite.is_none() => Exit::Done,
-        ReportFormat::Human => terminal.report(&report::human(&report)),
-        ReportFormat::Json => terminal.product([report::json(&report).as_bytes()]),
+        ReportFormat::Human => terminal.page(&(report::human(&report) + "\n")),
+        ReportFormat::Json => {
+            let text = report::json(&report).map_err(|error| error.to_string())?;
+            terminal.product([text.as_bytes()])
+        }
         ReportFormat::Junit => terminal.product([report::junit(&report).as_bytes()]),
     };
     let ended = if report.passed() { Exit::Done } else { Exit::Wrong };

@@ -1,14 +1,14 @@
 //! For programs: one JSON object.
 
 use super::Report;
-use meshc_dsl::diagnostic::Label;
+use crate::render;
 use meshc_dsl::{Diagnostic, Span};
 use serde_json::{Value, json};
 
 /// Renders a report.
-pub(crate) fn json(report: &Report<'_>) -> String {
+pub(crate) fn json(report: &Report<'_>) -> serde_json::Result<String> {
     let requests = report.outcomes.iter().map(|outcome| {
-        json!({
+        Ok(json!({
             "test": report.test(outcome),
             "for": outcome.entry,
             "request": report.request(outcome),
@@ -16,17 +16,17 @@ pub(crate) fn json(report: &Report<'_>) -> String {
             "line": report.line(outcome.span),
             "passed": outcome.failures.is_empty(),
             "rule": outcome.rule.map(|span| place(report, span)),
-            "failures": outcome.failures.iter().map(|f| diagnostic(report, f)).collect::<Vec<_>>(),
-        })
+            "failures": listed(report, &outcome.failures)?,
+        }))
     });
     let object = json!({
         "passed": report.passed(),
-        "diagnostics": report.diagnostics.iter().map(|d| diagnostic(report, d)).collect::<Vec<_>>(),
-        "requests": requests.collect::<Vec<_>>(),
+        "diagnostics": listed(report, report.diagnostics)?,
+        "requests": requests.collect::<serde_json::Result<Vec<_>>>()?,
         "coverage": coverage(report),
         "snapshots": snapshots(report),
     });
-    format!("{object:#}\n")
+    Ok(format!("{object:#}\n"))
 }
 
 fn place(report: &Report<'_>, span: Span) -> Value {
@@ -63,25 +63,7 @@ fn snapshots(report: &Report<'_>) -> Value {
     })
 }
 
-fn diagnostic(report: &Report<'_>, diagnostic: &Diagnostic) -> Value {
-    let position = |span: Span, offset: u32| {
-        let at = report.sources.position(span.file, offset);
-        json!({"line": at.line, "column": at.column, "offset": at.offset})
-    };
-    let span = |label: &Label| {
-        json!({
-            "file": report.file(label.span.file),
-            "primary": label.primary,
-            "label": label.text,
-            "start": position(label.span, label.span.start),
-            "end": position(label.span, label.span.end),
-        })
-    };
-    json!({
-        "code": diagnostic.code.0,
-        "severity": diagnostic.severity().word(),
-        "message": diagnostic.message,
-        "help": diagnostic.help,
-        "spans": diagnostic.labels.iter().map(span).collect::<Vec<_>>(),
-    })
+/// Diagnostics in the form that all commands give them.
+fn listed(report: &Report<'_>, diagnostics: &[Diagnostic]) -> serde_json::Result<Value> {
+    render::list(render::Report { diagnostics, sources: report.sources, shown: report.shown })
 }

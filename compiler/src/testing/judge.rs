@@ -64,7 +64,10 @@ impl Asked<'_> {
         }
         match outcome {
             Outcome::Redirect { status, location } => format!("is redirected with {status} to `{location}`"),
-            Outcome::Respond { status, .. } => format!("is answered with {status}"),
+            Outcome::Respond { status, body } => {
+                let body = body.map(|text| format!(" {}", words::quoted(text))).unwrap_or_default();
+                format!("is answered with {status}{body}")
+            }
             Outcome::Preflight(_) => "is answered with 200, as what a browser asks before a call".to_owned(),
             _ => format!("goes to {}", words::split(&self.split())),
         }
@@ -84,7 +87,11 @@ impl Asked<'_> {
             Expectation::Host(host) => self.sends_host(host),
             Expectation::RequestHeader(name, value) => self.sends_header(name, value.as_deref()),
             Expectation::ResponseHeader(name, value) => self.answers_header(name, value.as_deref()),
-            Expectation::Status(status) => holds(self.answer.status() == Some(*status), || self.answered()),
+            Expectation::Status(status, text) => {
+                let body = if let Outcome::Respond { body, .. } = self.answer.outcome { body } else { None };
+                let same = text.as_deref().is_none_or(|text| body == Some(text));
+                holds(same && self.answer.status() == Some(*status), || self.answered())
+            }
             Expectation::Redirect(status, target) => self.redirects(*status, target),
             Expectation::Timeout(time) => is_time("timeout", self.forwarded()?.forward.timeout, *time),
             Expectation::IdleTimeout(time) => is_time("idle-timeout", self.idle_timeout()?, *time),

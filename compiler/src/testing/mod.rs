@@ -89,8 +89,8 @@ pub enum Expectation {
     RequestHeader(String, Option<String>),
     /// A header that the proxy writes into the answer, or takes out of it.
     ResponseHeader(String, Option<String>),
-    /// The status that the proxy answers with.
-    Status(u32),
+    /// The status that the proxy answers with, and the text where it is named.
+    Status(u32, Option<String>),
     /// Where the client is sent, by which status.
     Redirect(Option<u32>, String),
     /// The time for all tries.

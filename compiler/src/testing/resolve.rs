@@ -275,7 +275,13 @@ fn expected<'a>(node: &'a tree::Expected, names: &mut Names<'_>, cx: &mut Cx<'a>
                 Direction::Response => Expectation::ResponseHeader(name, value),
             }
         }
-        tree::Expectation::Status(status) => Expectation::Status(cx.word(status, |w| count(w, "a status", 100, 599))?),
+        tree::Expectation::Status(status, body) => {
+            let body = match body {
+                Some(body) => Some(cx.text(body)?.to_owned()),
+                None => None,
+            };
+            Expectation::Status(cx.word(status, |w| count(w, "a status", 100, 599))?, body)
+        }
         tree::Expectation::Line(line) => Expectation::Line(cx.word(line, |w| count(w, "a line", 1, u32::MAX))?),
     };
     Some(Expected { span: node.span, kind })
