@@ -195,10 +195,15 @@ pub(crate) fn test_case(cx: &mut Builder<'_>, pair: &Pair<'_>) {
     const FORM: &str = "the form is `METHOD PATH [with header NAME = \"VALUE\", …] => EXPECTATION, …`";
     const EXPECTATIONS: &str = "expectations are, for example, `90% v1, 10% v2`, `to v1`, `not to v2`, `path \"/x\"`, `header x-env = \"prod\"`, `status 403`, `timeout 5s`, `limited to 2/5s`";
     let text = pair.as_str().trim_end();
+    let at = cx.base + pair.as_span().start();
+    if !text.contains("=>") {
+        let place = Span::new(cx.file, at, at + text.len());
+        let message = "nothing is expected of this request";
+        return cx.report(Diagnostic::new(codes::MALFORMED, place, message).help(FORM));
+    }
     let reached = furthest(Rule::test_case, text);
     let behind = text.find("=>").is_some_and(|arrow| reached > arrow);
     let (name, form) = if behind { ("an expectation", EXPECTATIONS) } else { ("a request", FORM) };
-    let at = cx.base + pair.as_span().start();
     misfit(cx, Text { text, at, name, form, rule: Rule::test_case }, reached);
 }
 
