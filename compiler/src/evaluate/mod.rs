@@ -131,21 +131,16 @@ impl<'p> Site<'p> {
     /// What becomes of a request.
     pub fn answer<'a>(&'a self, request: &'a Request) -> Answer<'a> {
         if let Traffic::Tcp(tcp) = self.traffic {
-            let outcome = Outcome::Tcp { split: &tcp.split, upstreams: self.upstreams };
-            return Answer { rule: None, path: "".into(), query: None, outcome };
+            return Answer::bare(request, Outcome::Tcp { split: &tcp.split, upstreams: self.upstreams });
         }
-        let refused = |reason| Answer {
-            rule: None,
-            path: request.path.as_str().into(),
-            query: None,
-            outcome: Outcome::Refused { status: 400, reason },
-        };
+        let refused = |reason| Answer::bare(request, Outcome::Refused { status: 400, reason });
         if let Some(reason) = request::refusal(request) {
             return refused(reason);
         }
         let Some(view) = View::of(request) else { return refused("a path with an escaped NUL") };
         let (rule, outcome) = self.outcome(&view);
-        Answer { rule, path: view.path, query: view.query, outcome }
+        let grpc = view.is_grpc();
+        Answer { rule, path: view.path, query: view.query, grpc, outcome }
     }
 
     fn outcome<'a>(&'a self, view: &View<'a>) -> (Option<Winner<'a>>, Outcome<'a>) {

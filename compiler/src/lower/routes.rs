@@ -82,7 +82,7 @@ struct Found {
 impl Found {
     fn of(item: &order::Item<'_>, rules: &[Rule], target: Target) -> Self {
         let questions = rules.get(item.rule).and_then(|rule| {
-            let to_upstream = matches!(rule.action, Action::Forward(_));
+            let to_upstream = matches!(&rule.action, Action::Forward(forward) if !forward.read_only);
             Some(cors::questions(rule.cors.as_ref()?, &item.literals, to_upstream, target))
         });
         Self {
@@ -120,9 +120,9 @@ fn longest_body(rules: &[Rule]) -> Option<u32> {
 fn question(rule: &Rule, name: &Str, matches: RouteMatch, site: Site<'_>, plan: &Plan) -> Option<Route> {
     let cors = rule.cors.as_ref()?;
     let mut route = route(name, matches, act(rule, site, plan));
-    match rule.action {
-        Action::Forward(_) => cors::put(cors, &mut route),
-        Action::Redirect(_) | Action::Respond(_) => cors::answer(cors, &mut route),
+    match &rule.action {
+        Action::Forward(forward) if !forward.read_only => cors::put(cors, &mut route),
+        _ => cors::answer(cors, &mut route),
     }
     Some(route)
 }
