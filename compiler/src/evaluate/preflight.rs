@@ -44,16 +44,13 @@ impl<'p> Ready<'p> {
         if view.request.method != "OPTIONS" {
             return None;
         }
-        let origin = view.header("origin")?;
+        let origin = view.header("origin").filter(|o| !o.is_empty())?;
         let call = view.header("access-control-request-method").filter(|m| !m.is_empty())?;
         if !origins.allow(&origin) {
             return None;
         }
         // Only on its way to an upstream is a question answered that the rule takes as it is.
         let forwards = matches!(&self.rule.action, Action::Forward(forward) if !forward.read_only);
-        if forwards && origin.is_empty() {
-            return None;
-        }
         (self.takes(view, &call) || (forwards && self.takes(view, "OPTIONS"))).then_some(origins.cors)
     }
 }

@@ -51,12 +51,15 @@ pub(crate) fn lower(rules: &[Rule], site: Site<'_>, name: &str, diagnostics: &mu
         .collect();
     let plan = limits::plan(&uses, site.target, diagnostics);
     let mut routes = Vec::with_capacity(found.iter().map(|one| one.matches.len()).sum());
-    for one in found {
-        let Some(rule) = rules.get(one.rule) else { continue };
-        let name: Str =
-            if rule.condition.is_none() { "fallback".into() } else { format!("rule-{}", one.rule + 1).into() };
-        routes.extend(one.questions.into_iter().filter_map(|matches| question(rule, &name, matches, site, &plan)));
-        for matches in one.matches {
+    // An alternative that takes `OPTIONS` must not hide what the next one is asked.
+    for alternatives in found.chunk_by(|a, b| a.rule == b.rule) {
+        let Some((at, rule)) = alternatives.first().and_then(|one| Some((one.rule, rules.get(one.rule)?))) else {
+            continue;
+        };
+        let name: Str = if rule.condition.is_none() { "fallback".into() } else { format!("rule-{}", at + 1).into() };
+        let questions = alternatives.iter().flat_map(|one| one.questions.iter().cloned());
+        routes.extend(questions.filter_map(|matches| question(rule, &name, matches, site, &plan)));
+        for matches in alternatives.iter().flat_map(|one| one.matches.iter().cloned()) {
             rule_routes(rule, &name, matches, site, &plan, &mut routes);
         }
     }
