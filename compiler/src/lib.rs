@@ -13,12 +13,15 @@ pub mod evaluate;
 pub mod ir;
 pub mod kubernetes;
 pub mod lower;
+pub mod meaning;
 pub mod name;
 mod regex;
 pub mod resolve;
 pub mod schema;
 pub mod target;
 pub mod template;
+pub mod testing;
+mod words;
 pub mod yaml;
 
 pub use catalog::Catalog;

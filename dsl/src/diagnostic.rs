@@ -180,6 +180,10 @@ codes! {
     TOO_COMPLEX = "E0111";
     /// A condition that does not have its form.
     BAD_CONDITION = "E0112";
+    /// YAML of another tool where policy should stand.
+    FOREIGN_YAML = "E0120";
+    /// Text in quotes of another kind than the language's.
+    FOREIGN_QUOTES = "E0121";
     // E02xx: names
     /// Not a Kubernetes name.
     BAD_NAME = "E0201";
@@ -278,6 +282,15 @@ codes! {
     BAD_CATALOG = "E0602";
     /// A `--set` that names nothing or has a bad value.
     BAD_SET = "E0603";
+    // E07xx: tests of policies
+    /// A test that does not say who takes its requests.
+    TEST_NEEDS_ENTRY = "E0701";
+    /// A test for something that takes no requests.
+    UNKNOWN_ENTRY = "E0702";
+    /// A request of a test that came out otherwise.
+    TEST_FAILED = "E0703";
+    /// Policy in a file of tests.
+    NOT_A_TEST = "E0704";
     // W: warnings
     /// Nothing knows the port, so all ports are swept up.
     UNKNOWN_PORT_SWEPT = "W0201";
@@ -297,6 +310,8 @@ codes! {
     KEEPS_CLIENT_ADDRESS = "W0502";
     /// The target steers every port of the service.
     STEERS_ALL_PORTS = "W0503";
+    /// A test that sends no request.
+    EMPTY_TEST = "W0701";
     // N: notes
     /// What hiding or keeping the client's address means.
     CLIENT_ADDRESS_NOTE = "N0701";

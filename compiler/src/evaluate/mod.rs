@@ -137,6 +137,11 @@ impl<'p> Site<'p> {
         self.traffic.rules()
     }
 
+    /// What happens to its traffic.
+    pub fn traffic(&self) -> &'p Traffic {
+        self.traffic
+    }
+
     /// What the shares of the rules name.
     pub fn upstreams(&self) -> &'p [Upstream] {
         self.upstreams
