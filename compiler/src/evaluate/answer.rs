@@ -1,7 +1,8 @@
 //! What becomes of a request.
 
-use super::sticky;
+use super::{path, request::Request, sticky};
 use crate::clause::cors::Cors;
+use crate::clause::headers::HeaderChanges;
 use crate::clause::ratelimit::RateLimit;
 use crate::clause::retry::Retry;
 use crate::clause::rewrite::PathRewrite;
@@ -19,6 +20,8 @@ pub struct Answer<'a> {
     pub path: Cow<'a, str>,
     /// The query, without its `?`.
     pub query: Option<&'a str>,
+    /// Whether it is a gRPC call, which sees the proxy's own answers as a `grpc-status` under 200.
+    pub grpc: bool,
     /// What happens.
     pub outcome: Outcome<'a>,
 }
@@ -98,6 +101,12 @@ pub struct Destination<'a> {
 }
 
 impl<'a> Answer<'a> {
+    /// An answer before any rule was tried.
+    pub(super) fn bare(request: &'a Request, outcome: Outcome<'a>) -> Self {
+        let (path, query) = path::split(&request.path);
+        Self { rule: None, path: path.into(), query, grpc: false, outcome }
+    }
+
     /// The status where the proxy answers by itself.
     pub fn status(&self) -> Option<u32> {
         match &self.outcome {
@@ -165,6 +174,16 @@ impl<'a> Forwarded<'a> {
     /// answer that comes from this destination.
     pub fn issued_cookie(&self, upstream: &Upstream) -> Option<String> {
         self.kept.is_none().then(|| sticky::issued(self.forward, upstream)).flatten()
+    }
+}
+
+impl HeaderChanges {
+    /// Headers behind these changes, each name as it was sent or written.
+    pub fn applied(&self, headers: &[(String, String)]) -> Vec<(String, String)> {
+        let replaced = |name: &str| self.write.iter().any(|w| !w.append && w.name.eq_ignore_ascii_case(name));
+        let removed = |name: &str| self.remove.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+        let kept = headers.iter().filter(|(name, _)| !removed(name) && !replaced(name)).cloned();
+        kept.chain(self.write.iter().map(|w| (w.name.clone(), w.value.clone()))).collect()
     }
 }
 

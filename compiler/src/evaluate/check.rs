@@ -77,7 +77,7 @@ impl<'p> Probe<'p> {
             Subject::Host => self.wanted.iter().any(|wanted| wanted.fits_host(view)),
             Subject::Header(name) => view.header(name).is_some_and(|value| any(&value)),
             Subject::Query(name) => view.query(name).is_some_and(any),
-            Subject::Cookie(name) => view.cookie(name).is_some_and(|value| any(&value)),
+            Subject::Cookie(name) => view.cookie(name).is_some_and(any),
             Subject::Grpc => view.is_grpc(),
         }
     }
@@ -127,7 +127,9 @@ impl<'p> Wanted<'p> {
         match self {
             Wanted::WithPort(host) => view.host == *host,
             Wanted::Below(end) if has_port(end) => self.fits(&view.host),
-            _ => self.fits(view.bare_host()),
+            Wanted::Equals(_) | Wanted::Exists => self.fits(view.bare_host()),
+            // Patterns for Envoy take a colon for the port's, also one of an IPv6 address.
+            _ => !view.bare_host().contains(':') && self.fits(view.bare_host()),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod check;
+mod index;
 mod path;
 mod preflight;
 mod redirect;
@@ -14,11 +15,13 @@ mod sticky;
 pub use answer::{Answer, Destination, Forwarded, Outcome, Winner};
 pub use request::Request;
 
+use crate::clause::cors::Cors;
 use crate::clause::rewrite::PathRewrite;
 use crate::ir::{Action, Forward, Program, Rule, Traffic, Upstream};
 use crate::name::{ServiceName, ServicePort};
 use crate::regex::re2;
 use check::Check;
+use index::Index;
 use meshc_dsl::Span;
 use preflight::Origins;
 use regex::bytes::Regex;
@@ -60,6 +63,7 @@ pub struct Site<'p> {
     traffic: &'p Traffic,
     upstreams: &'p [Upstream],
     rules: Vec<Ready<'p>>,
+    index: Index<'p>,
 }
 
 /// A rule with its patterns compiled.
@@ -69,6 +73,15 @@ struct Ready<'p> {
     check: Option<Check<'p>>,
     rewrite: Option<Regex>,
     origins: Option<Origins<'p>>,
+}
+
+/// As what a rule takes a request.
+#[derive(Clone, Copy)]
+enum Claim<'p> {
+    /// As what a browser asks before a call.
+    Question(&'p Cors),
+    /// As what it is.
+    Request,
 }
 
 impl fmt::Display for Entry<'_> {
@@ -115,7 +128,8 @@ impl<'p> Plan<'p> {
 impl<'p> Site<'p> {
     fn new(entry: Entry<'p>, span: Span, traffic: &'p Traffic, upstreams: &'p [Upstream]) -> Result<Self, BadPattern> {
         let rules = traffic.rules().iter().map(Ready::new).collect::<Result<_, _>>()?;
-        Ok(Self { entry, span, traffic, upstreams, rules })
+        let index = Index::new(traffic.rules());
+        Ok(Self { entry, span, traffic, upstreams, rules, index })
     }
 
     /// The rules, in the order in which they are tried.
@@ -136,35 +150,29 @@ impl<'p> Site<'p> {
     /// What becomes of a request.
     pub fn answer<'a>(&'a self, request: &'a Request) -> Answer<'a> {
         if let Traffic::Tcp(tcp) = self.traffic {
-            let outcome = Outcome::Tcp { split: &tcp.split, upstreams: self.upstreams };
-            return Answer { rule: None, path: "".into(), query: None, outcome };
+            return Answer::bare(request, Outcome::Tcp { split: &tcp.split, upstreams: self.upstreams });
         }
-        let refused = |reason| Answer {
-            rule: None,
-            path: request.path.as_str().into(),
-            query: None,
-            outcome: Outcome::Refused { status: 400, reason },
-        };
+        let refused = |reason| Answer::bare(request, Outcome::Refused { status: 400, reason });
         if let Some(reason) = request::refusal(request) {
             return refused(reason);
         }
         let Some(view) = View::of(request) else { return refused("a path with an escaped NUL") };
         let (rule, outcome) = self.outcome(&view);
-        Answer { rule, path: view.path, query: view.query, outcome }
+        let grpc = view.is_grpc();
+        Answer { rule, path: view.path, query: view.query, grpc, outcome }
     }
 
     fn outcome<'a>(&'a self, view: &View<'a>) -> (Option<Winner<'a>>, Outcome<'a>) {
-        let method = view.request.method.as_str();
-        for (index, ready) in self.rules.iter().enumerate() {
-            let won = Some(Winner { index, rule: ready.rule });
-            if let Some(cors) = ready.asked_before_call(view) {
-                return (won, Outcome::Preflight(cors));
-            }
-            if ready.takes(view, method) {
-                return (won, self.act(ready, view));
-            }
-        }
-        (None, Outcome::NoRoute)
+        let found = self.index.first(view, |number| {
+            let ready = self.rules.get(number as usize)?;
+            ready.claim(view).map(|claim| (ready, claim))
+        });
+        let Some((number, (ready, claim))) = found else { return (None, Outcome::NoRoute) };
+        let outcome = match claim {
+            Claim::Question(cors) => Outcome::Preflight(cors),
+            Claim::Request => self.act(ready, view),
+        };
+        (Some(Winner { index: number as usize, rule: ready.rule }), outcome)
     }
 
     fn act<'a>(&'a self, ready: &'a Ready<'p>, view: &View<'a>) -> Outcome<'a> {
@@ -208,6 +216,14 @@ impl<'p> Ready<'p> {
         let origins = rule.cors.as_ref().map(Origins::new).transpose();
         let origins = origins.map_err(|error| BadPattern { pattern: error.to_string(), span: rule.span })?;
         Ok(Self { rule, check, rewrite, origins })
+    }
+
+    /// As what the rule takes a request, if it does.
+    fn claim(&self, view: &View<'_>) -> Option<Claim<'p>> {
+        match self.asked_before_call(view) {
+            Some(cors) => Some(Claim::Question(cors)),
+            None => self.takes(view, &view.request.method).then_some(Claim::Request),
+        }
     }
 
     fn takes(&self, view: &View<'_>, method: &str) -> bool {

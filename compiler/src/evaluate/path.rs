@@ -33,7 +33,7 @@ fn plain(path: &str) -> bool {
 
 /// Characters that stand in a path as they are.
 fn kept(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!$&'()*+,-./:;=@[]_~|".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"!$&'()*+,-./:;=@[]_~".contains(&byte)
 }
 
 /// Characters that need no escape, so that an escape of them is undone.
@@ -47,6 +47,8 @@ fn canonical(path: &[u8]) -> Option<String> {
     if !path.first().is_some_and(|b| slash(*b)) {
         out.push('/');
     }
+    // Where in the output a `%` stands that begins no escape.
+    let mut lone = None;
     let mut rest = path;
     while let Some((byte, after)) = rest.split_first() {
         if let Some(length) = dot(rest) {
@@ -56,31 +58,37 @@ fn canonical(path: &[u8]) -> Option<String> {
         rest = after;
         match (*byte, escape(rest)) {
             (b'\\', _) => out.push('/'),
+            (b'%', Some((0, ..))) => return None,
             (b'%', Some((value, digits, behind))) => {
-                if value == 0 {
-                    return None;
-                }
+                rest = behind;
                 if unreserved(value) {
                     out.push(char::from(value));
+                    keep_apart(lone, behind.first(), &mut out);
                 } else {
                     out.push('%');
                     out.extend(digits.iter().map(|d| char::from(*d)));
                 }
-                rest = behind;
             }
-            (byte, _) if byte == b'%' || kept(byte) => out.push(char::from(byte)),
-            (byte, _) => {
+            (b'%', None) => {
+                lone = Some(out.len());
                 out.push('%');
-                out.extend(
-                    [byte >> 4, byte & 15]
-                        .iter()
-                        .filter_map(|n| char::from_digit(u32::from(*n), 16))
-                        .map(|c| c.to_ascii_uppercase()),
-                );
             }
+            (byte, _) if kept(byte) => out.push(char::from(byte)),
+            (byte, _) => out.push_str(&format!("%{byte:02X}")),
         }
     }
     Some(out)
+}
+
+/// Escapes a lone `%` where the character that was unescaped last would make it begin an escape.
+fn keep_apart(lone: Option<usize>, next: Option<&u8>, out: &mut String) {
+    let Some(lone) = lone.filter(|at| at + 3 >= out.len()) else { return };
+    let digit = |b: Option<&u8>| b.is_some_and(u8::is_ascii_hexdigit);
+    let bytes = out.as_bytes();
+    let second = if lone + 2 == out.len() { next } else { bytes.get(lone + 2) };
+    if digit(bytes.get(lone + 1)) && digit(second) {
+        out.insert_str(lone + 1, "25");
+    }
 }
 
 fn slash(byte: u8) -> bool {
@@ -127,8 +135,11 @@ fn dots<'a>(text: &'a [u8], length: usize, out: &mut String) -> &'a [u8] {
     rest
 }
 
-/// The path with each run of slashes made one.
+/// The path with each run of slashes made one; Envoy leaves two where there is nothing else.
 fn merged(path: &str) -> String {
+    if path.contains("//") && path.bytes().all(|b| b == b'/') {
+        return "//".to_owned();
+    }
     let mut out = String::with_capacity(path.len());
     for c in path.chars() {
         if c != '/' || !out.ends_with('/') {
@@ -160,6 +171,11 @@ mod tests {
             ("/a%2e", "/a."),
             ("/a%zz", "/a%zz"),
             ("/a\\b", "/a/b"),
+            ("//", "//"),
+            ("/.//", "//"),
+            ("/a|b", "/a%7Cb"),
+            ("/a%%42fb", "/a%25Bfb"),
+            ("/%%30%30", "/%2500"),
         ];
         for (sent, seen) in cases {
             assert_eq!(normal(sent).as_deref(), Some(seen), "{sent}");

@@ -50,7 +50,7 @@ impl<'p> Ready<'p> {
             return None;
         }
         // Only on its way to an upstream is a question answered that the rule takes as it is.
-        let forwards = matches!(self.rule.action, Action::Forward(_));
+        let forwards = matches!(&self.rule.action, Action::Forward(forward) if !forward.read_only);
         (self.takes(view, &call) || (forwards && self.takes(view, "OPTIONS"))).then_some(origins.cors)
     }
 }

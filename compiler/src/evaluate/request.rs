@@ -66,13 +66,15 @@ impl<'r> View<'r> {
         if name == "host" {
             return Some(Cow::Borrowed(self.request.host.as_str()));
         }
-        let mut values =
-            self.request.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| trim(v));
+        let mut values = self.values(name);
         let first = values.next()?;
         let Some(second) = values.next() else { return Some(Cow::Borrowed(first)) };
-        let mut joined = format!("{first},{second}");
-        for value in values {
-            joined.push(',');
+        let mut joined = first.to_owned();
+        let inline = INLINE.contains(&name);
+        for value in std::iter::once(second).chain(values).filter(|value| !inline || !value.is_empty()) {
+            if !inline || !joined.is_empty() {
+                joined.push(',');
+            }
             joined.push_str(value);
         }
         Some(Cow::Owned(joined))
@@ -86,12 +88,15 @@ impl<'r> View<'r> {
         })
     }
 
+    /// The values of a header by its lower-case name, as they came.
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &'r str> {
+        let named = self.request.headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| trim(value))
+    }
+
     /// The first value of a cookie, without its quotes.
-    pub(super) fn cookie(&self, name: &str) -> Option<Cow<'r, str>> {
-        match self.header("cookie")? {
-            Cow::Borrowed(text) => cookie(text, name).map(Cow::Borrowed),
-            Cow::Owned(text) => cookie(&text, name).map(|value| Cow::Owned(value.to_owned())),
-        }
+    pub(super) fn cookie(&self, name: &str) -> Option<&'r str> {
+        self.values("cookie").find_map(|text| cookie(text, name))
     }
 
     /// Whether it is a gRPC call.
@@ -101,6 +106,9 @@ impl<'r> View<'r> {
         })
     }
 }
+
+/// Headers that Envoy keeps in one piece: repeats are appended when they come, empty ones left out.
+pub(super) const INLINE: &[&str] = &["accept", "content-type", "origin", "user-agent", "access-control-request-method"];
 
 /// The methods that Envoy takes of an HTTP/1 client.
 const METHODS: &[&str] = &[

@@ -1,11 +1,10 @@
 //! Which side of a split a sticky client has.
 
-use super::request::View;
+use super::request::{INLINE, View};
 use crate::clause::key::Key;
 use crate::clause::split;
 use crate::clause::sticky::{Sticky, set_cookie, token};
 use crate::ir::{Forward, Upstream};
-use std::borrow::Cow;
 
 /// The side's place in the split, where the request determines it.
 pub(super) fn kept(forward: &Forward, upstreams: &[Upstream], view: &View<'_>) -> Option<usize> {
@@ -17,7 +16,7 @@ pub(super) fn kept(forward: &Forward, upstreams: &[Upstream], view: &View<'_>) -
                 share.portion.0 > 0 && upstream.is_some_and(|u| token(&u.endpoint) == held)
             })
         }
-        Sticky::Hash(key) => drawn(forward, xxh64(hashed(key, view)?.as_bytes())),
+        Sticky::Hash(key) => drawn(forward, hash(key, view)?),
     }
 }
 
@@ -29,11 +28,22 @@ pub(super) fn issued(forward: &Forward, upstream: &Upstream) -> Option<String> {
     }
 }
 
-fn hashed<'a>(key: &Key, view: &View<'a>) -> Option<Cow<'a, str>> {
+/// What Envoy hashes of a request; `None` where the key is missing.
+fn hash(key: &Key, view: &View<'_>) -> Option<u64> {
     match key {
-        Key::Header(name) => view.header(name),
-        Key::Cookie(name) => view.cookie(name).filter(|value| !value.is_empty()),
-        Key::SourceIp => view.request.source_ip.map(|ip| Cow::Owned(ip.to_string())),
+        Key::Header(name) if name == "host" || INLINE.contains(&name.as_str()) => {
+            view.header(name).map(|value| xxh64(0, value.as_bytes()))
+        }
+        Key::Header(name) => {
+            let mut values: Vec<&str> = view.values(name).collect();
+            values.sort_unstable();
+            let hash = values.iter().fold(0, |hash, value| xxh64(hash, value.as_bytes()));
+            (!values.is_empty()).then_some(hash)
+        }
+        Key::Cookie(name) => {
+            view.cookie(name).filter(|value| !value.is_empty()).map(|value| xxh64(0, value.as_bytes()))
+        }
+        Key::SourceIp => view.request.source_ip.map(|ip| xxh64(0, ip.to_string().as_bytes())),
         Key::IssuedCookie(_) | Key::Path => None,
     }
 }
@@ -57,10 +67,10 @@ const PRIME_3: u64 = 0x1656_67b1_9e37_79f9;
 const PRIME_4: u64 = 0x85eb_ca77_c2b2_ae63;
 const PRIME_5: u64 = 0x27d4_eb2f_1656_67c5;
 
-/// XXH64 with the seed 0, which is what Envoy hashes with.
-fn xxh64(bytes: &[u8]) -> u64 {
+/// XXH64, which is what Envoy hashes with.
+fn xxh64(seed: u64, bytes: &[u8]) -> u64 {
     let (stripes, rest) = bytes.as_chunks::<32>();
-    let mut hash = if stripes.is_empty() { PRIME_5 } else { of_stripes(stripes) };
+    let mut hash = if stripes.is_empty() { seed.wrapping_add(PRIME_5) } else { of_stripes(seed, stripes) };
     hash = hash.wrapping_add(bytes.len() as u64);
     let (words, rest) = rest.as_chunks::<8>();
     for word in words {
@@ -83,8 +93,9 @@ fn round(sum: u64, word: u64) -> u64 {
     sum.wrapping_add(word.wrapping_mul(PRIME_2)).rotate_left(31).wrapping_mul(PRIME_1)
 }
 
-fn of_stripes(stripes: &[[u8; 32]]) -> u64 {
-    let mut sums = [PRIME_1.wrapping_add(PRIME_2), PRIME_2, 0, 0_u64.wrapping_sub(PRIME_1)];
+fn of_stripes(seed: u64, stripes: &[[u8; 32]]) -> u64 {
+    let starts = [PRIME_1.wrapping_add(PRIME_2), PRIME_2, 0, 0_u64.wrapping_sub(PRIME_1)];
+    let mut sums = starts.map(|start| seed.wrapping_add(start));
     for stripe in stripes {
         let (words, _) = stripe.as_chunks::<8>();
         for (sum, word) in sums.iter_mut().zip(words) {
@@ -103,9 +114,9 @@ mod tests {
     /// The values that the hash's own specification and its implementations agree on.
     #[test]
     fn known_hashes() {
-        assert_eq!(xxh64(b""), 0xef46_db37_51d8_e999);
-        assert_eq!(xxh64(b"a"), 0xd24e_c4f1_a98c_6e5b);
-        assert_eq!(xxh64(b"abc"), 0x44bc_2cf5_ad77_0999);
-        assert_eq!(xxh64(b"Nobody inspects the spammish repetition"), 0xfbce_a83c_8a37_8bf1);
+        assert_eq!(xxh64(0, b""), 0xef46_db37_51d8_e999);
+        assert_eq!(xxh64(0, b"a"), 0xd24e_c4f1_a98c_6e5b);
+        assert_eq!(xxh64(0, b"abc"), 0x44bc_2cf5_ad77_0999);
+        assert_eq!(xxh64(0, b"Nobody inspects the spammish repetition"), 0xfbce_a83c_8a37_8bf1);
     }
 }

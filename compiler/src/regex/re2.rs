@@ -2,6 +2,7 @@
 
 use regex::bytes::Regex;
 use regex_syntax::ast::{self, Ast, ClassPerlKind, ClassSetItem, Visitor, parse::Parser};
+use regex_syntax::hir::{Look, literal::Extractor};
 
 /// A pattern that is searched for as RE2 would.
 ///
@@ -10,6 +11,16 @@ use regex_syntax::ast::{self, Ast, ClassPerlKind, ClassSetItem, Visitor, parse::
 /// patterns that are far too large for Envoy.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
     Regex::new(&translated(pattern))
+}
+
+/// The text with which every text begins in which a pattern is found; `None` where there is none.
+pub(crate) fn start(pattern: &str) -> Option<String> {
+    let hir = regex_syntax::Parser::new().parse(&translated(pattern)).ok()?;
+    if !hir.properties().look_set_prefix().contains(Look::Start) {
+        return None;
+    }
+    let found = Extractor::new().extract(&hir);
+    String::from_utf8(found.longest_common_prefix()?.to_vec()).ok().filter(|text| !text.is_empty())
 }
 
 fn translated(pattern: &str) -> String {
@@ -81,6 +92,22 @@ impl Visitor for Edits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_a_text_must_begin() {
+        let cases = [
+            ("^/api/v[0-9]+/", Some("/api/v")),
+            ("^/a(b|c)", Some("/a")),
+            ("^(/a/x|/a/y)$", Some("/a/")),
+            ("/a", None),
+            ("^/a|b", None),
+            ("(?i)^/1a", Some("/1")),
+            ("^[ab]", None),
+        ];
+        for (pattern, wanted) in cases {
+            assert_eq!(start(pattern).as_deref(), wanted, "{pattern}");
+        }
+    }
 
     #[test]
     fn classes_are_of_ascii() {
