@@ -86,10 +86,8 @@ fn unknown_declaration(cx: &mut Builder<'_>, text: &str) {
         )
         .help(format!("put it into a route: `route SERVICE {{ {word} … }}`"))
     } else {
-        Diagnostic::new(codes::UNKNOWN_DECLARATION, place, format!("`{shown}` begins no declaration")).help(format!(
-            "a declaration begins with {}",
-            alternatives(DECLARATIONS.iter().copied())
-        ))
+        Diagnostic::new(codes::UNKNOWN_DECLARATION, place, format!("`{shown}` begins no declaration"))
+            .help(format!("a declaration begins with {}", alternatives(DECLARATIONS.iter().copied())))
     };
     if let Some(near) = nearest(word, DECLARATIONS.iter().copied()) {
         diagnostic = diagnostic.help(format!("did you mean `{near}`?"));

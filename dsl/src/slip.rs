@@ -29,13 +29,28 @@ const SIGNS: &[(&str, &str, Option<&str>)] = &[
 /// Words of other languages that begin no clause, each with what is written instead.
 const WORDS: &[(&[&str], &str)] = &[
     (&["if", "where", "match", "location", "case"], "conditions are written `when CONDITION { … }`"),
-    (&["path", "host", "method", "query", "cookie", "grpc", "prefix"], "a condition stands after `when`: `when path prefix \"/api\" { … }`"),
-    (&["else", "default", "elif"], "what holds for all other requests is written outside every `when`, or as `otherwise { … }`"),
+    (
+        &["path", "host", "method", "query", "cookie", "grpc", "prefix"],
+        "a condition stands after `when`: `when path prefix \"/api\" { … }`",
+    ),
+    (
+        &["else", "default", "elif"],
+        "what holds for all other requests is written outside every `when`, or as `otherwise { … }`",
+    ),
     (&["weight", "weights", "split", "canary", "percent"], "a share stands before each destination: `90% v1, 10% v2`"),
-    (&["route", "destination", "forward", "proxy_pass", "backend", "upstream", "send", "go"], "a destination is written `to SERVICE`, or with shares: `90% v1, 10% v2`"),
-    (&["header", "headers", "set", "add", "remove"], "headers are changed by `request header set NAME \"VALUE\"` or `response header …`; a condition is `when header NAME = \"VALUE\" { … }`"),
+    (
+        &["route", "destination", "forward", "proxy_pass", "backend", "upstream", "send", "go"],
+        "a destination is written `to SERVICE`, or with shares: `90% v1, 10% v2`",
+    ),
+    (
+        &["header", "headers", "set", "add", "remove"],
+        "headers are changed by `request header set NAME \"VALUE\"` or `response header …`; a condition is `when header NAME = \"VALUE\" { … }`",
+    ),
     (&["return", "status", "deny", "reject"], "an answer of the proxy's own is written `respond 403 \"TEXT\"`"),
-    (&["limit", "rate", "limit_req", "rate_limit", "rate-limit", "throttle"], "a rate limit is written `ratelimit 100/s`"),
+    (
+        &["limit", "rate", "limit_req", "rate_limit", "rate-limit", "throttle"],
+        "a rate limit is written `ratelimit 100/s`",
+    ),
     (&["attempts", "retries", "num_retries"], "retries are written `retry 3 on 5xx`"),
     (&["log", "access_log", "access-log"], "access logs are written `accesslog stdout json`"),
 ];
@@ -49,12 +64,16 @@ pub(crate) fn clause(word: &str) -> Option<&'static str> {
 pub(crate) fn declaration(word: &str) -> Option<&'static str> {
     const ROUTE: &str = "requests to a service are steered by a route: `route SERVICE:PORT { when path prefix \"/api\" { to other }; to v1 }`";
     match word {
-        "location" | "server" | "virtualservice" | "virtualhost" | "host" | "match" | "backend" | "frontend" => Some(ROUTE),
-        "upstream" | "cluster" | "destinationrule" => {
-            Some("what is known of a service stands in `service NAME:PORT { … }`, and where its requests go in `route NAME:PORT { … }`")
+        "location" | "server" | "virtualservice" | "virtualhost" | "host" | "match" | "backend" | "frontend" => {
+            Some(ROUTE)
         }
+        "upstream" | "cluster" | "destinationrule" => Some(
+            "what is known of a service stands in `service NAME:PORT { … }`, and where its requests go in `route NAME:PORT { … }`",
+        ),
         "import" | "include" | "use" => Some("all files of a folder are one program: nothing is included"),
-        "let" | "var" | "const" | "set" => Some("a parameter is declared as `param canary = 10%`, and used as `$canary`"),
+        "let" | "var" | "const" | "set" => {
+            Some("a parameter is declared as `param canary = 10%`, and used as `$canary`")
+        }
         _ => None,
     }
 }
@@ -226,7 +245,9 @@ fn share(text: &str) -> Option<Slip> {
     if is_ratio(first) {
         help("a share stands before each destination: `90% v1, 10% v2`")
     } else if number && (second == "{" || KEYWORDS.iter().any(|k| k.word == second)) {
-        help(&format!("a port is joined to its service by a colon, as in `route cart:{first}`; a share is written `{first}% v1`"))
+        help(&format!(
+            "a port is joined to its service by a colon, as in `route cart:{first}`; a share is written `{first}% v1`"
+        ))
     } else if first.ends_with('%') && second == "to" {
         help(&format!("a share stands right before its destination: `{first} v1`"))
     } else {
