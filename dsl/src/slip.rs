@@ -78,6 +78,21 @@ pub(crate) fn declaration(word: &str) -> Option<&'static str> {
     }
 }
 
+/// `route cart 8080 { … }`: where the port stands. A number before a name is a share.
+pub(crate) fn port_apart(text: &str) -> Option<Range<usize>> {
+    let head = text.strip_prefix("route ").or_else(|| text.strip_prefix("service "))?;
+    let subject = head.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '/')))?;
+    let start = text.len() - head.len() + subject + 1;
+    let rest = text.get(start..).filter(|_| subject > 0 && head.get(subject..).is_some_and(|t| t.starts_with(' ')))?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let next = rest.get(digits..)?;
+    let word = next.trim_start_matches([' ', '\t']);
+    let name = word.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).next().unwrap_or("");
+    let clause = next.starts_with([' ', '\t']) && KEYWORDS.iter().any(|k| k.word == name);
+    let ends = word.is_empty() || word.starts_with(['{', '\n', ';']) || clause;
+    (ends && (1..=5).contains(&digits)).then(|| start..start + digits)
+}
+
 /// What to tell of the piece that stands at `start` in a clause or condition, if it is a known slip.
 pub(crate) fn find(text: &str, start: usize, piece: &str) -> Option<Slip> {
     let before = text.get(..start).unwrap_or("");
@@ -97,7 +112,7 @@ fn help(text: &str) -> Option<Slip> {
     Some(Slip { help: text.to_owned(), mend: None })
 }
 
-fn last_word(text: &str) -> Option<(usize, &str)> {
+pub(crate) fn last_word(text: &str) -> Option<(usize, &str)> {
     let trimmed = text.trim_end();
     let start = trimmed.rfind(char::is_whitespace).map_or(0, |i| i + 1);
     trimmed.get(start..).filter(|word| !word.is_empty()).map(|word| (start, word))
