@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Fmt(Fmt),
     /// Run the tests of policies, and compare what they compile to with its snapshots.
     Test(Test),
+    /// Show what becomes of one request, and why no earlier rule took it.
+    Eval(Eval),
     /// Make a policy repository that passes its own tests.
     Init(Init),
     /// Say what a diagnostic means, with a wrong and a right example.
@@ -50,7 +52,7 @@ pub(crate) enum Command {
 }
 
 /// What is compiled, and for what.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Program {
     /// Files and folders of policies, `-` for stdin; without any, the folder of the nearest meshc.toml.
     pub(crate) paths: Vec<PathBuf>,
@@ -121,6 +123,31 @@ pub(crate) struct Fmt {
     /// Change nothing; exit 1 if a file is not formatted.
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(override_usage = "meshc eval [OPTIONS] [PATHS]... REQUEST")]
+#[command(
+    after_help = "The last argument is the request, as in a test: 'GET /foo with header version = \"foo\", query q = \"1\"'."
+)]
+pub(crate) struct Eval {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    /// Who takes the request: a steered service, or `listen NAME`; without it, the only one.
+    #[arg(long = "for", value_name = "SERVICE|listen NAME")]
+    pub(crate) entry: Option<String>,
+    /// The answer's format.
+    #[arg(long, value_enum, default_value_t = EvalFormat::Human)]
+    pub(crate) format: EvalFormat,
+}
+
+/// The format of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EvalFormat {
+    /// For people.
+    Human,
+    /// A JSON list of an object for each service.
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod check;
 mod compile;
+mod eval;
 mod explain;
 mod fix;
 mod fmt;
@@ -22,6 +23,7 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Explain { code } => explain::run(code.as_deref(), &terminal),
         Command::Fmt(args) => fmt::run(&args, &terminal),
         Command::Test(args) => test::run(&args, &terminal),
+        Command::Eval(args) => eval::run(&args, &terminal),
         Command::Init(args) => init::run(&args, &terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -5,6 +5,7 @@ mod json;
 mod places;
 mod sarif;
 mod short;
+pub(crate) mod told;
 
 pub(crate) use human::{failure, human, note, summary};
 pub(crate) use json::{json, list};

@@ -6,6 +6,7 @@ mod compare;
 mod draw;
 mod envoy;
 mod http;
+mod kept;
 mod policies;
 mod requests;
 
@@ -27,7 +28,7 @@ const BATCH: usize = 25;
 /// Clients at once.
 const CLIENTS: usize = 2;
 /// Disagreements that are shown of one policy.
-const SHOWN: usize = 3000;
+const SHOWN: usize = 3;
 
 struct Settings {
     envoy: PathBuf,
@@ -85,6 +86,17 @@ fn drawn(number: usize, settings: &Settings) -> Result<Policy> {
     Err(format!("no draw of policy {number} compiles").into())
 }
 
+/// The policies of disagreements that were found and mended.
+fn kept() -> Result<Vec<Policy>> {
+    let one = |(number, kept): (usize, kept::Kept)| {
+        let services = "service a:80 { version v1; version v2; version v3 }\nservice b:80";
+        let text = format!("namespace kept{number}\n{services}\nroute a {{\n{}\n}}\n", kept.rules);
+        let (program, bootstrap) = compiled(&text).ok_or_else(|| format!("this does not compile: {text}"))?;
+        Ok(Policy { text, program, bootstrap, requests: kept.requests })
+    };
+    kept::all().into_iter().enumerate().map(one).collect()
+}
+
 /// Sends a policy's requests; gives what the two disagree in.
 fn held(policy: &Policy, port: u16) -> Result<Vec<String>> {
     let plan = Plan::new(&policy.program)?;
@@ -137,9 +149,14 @@ fn main() -> Result<ExitCode> {
     }
     let server = http::serve()?;
     let (mut disagreements, mut sent) = (0, 0);
-    for first in (0..settings.policies).step_by(BATCH) {
-        let numbers = first..(first + BATCH).min(settings.policies);
-        let policies: Vec<Policy> = numbers.map(|number| drawn(number, &settings)).collect::<Result<_>>()?;
+    let batches = (0..settings.policies).step_by(BATCH).map(Some);
+    for first in std::iter::once(None).chain(batches) {
+        let policies: Vec<Policy> = match first {
+            None => kept()?,
+            Some(first) => (first..(first + BATCH).min(settings.policies))
+                .map(|number| drawn(number, &settings))
+                .collect::<Result<_>>()?,
+        };
         let found = batch(&policies, server, &settings)?;
         if found.len() != policies.len() {
             return Err("a client failed".into());
@@ -148,7 +165,8 @@ fn main() -> Result<ExitCode> {
             sent += policy.requests.len();
             disagreements += problems.len();
             if let Some(more) = problems.len().checked_sub(1) {
-                writeln!(out, "policy {}: {} disagreements\n{}", first + at, more + 1, policy.text)?;
+                let name = first.map_or("kept policy".to_owned(), |first| format!("policy {}", first + at));
+                writeln!(out, "{name}: {} disagreements\n{}", more + 1, policy.text)?;
             }
             for problem in problems.iter().take(SHOWN) {
                 writeln!(out, "  {problem}")?;

@@ -5,6 +5,7 @@
 
 mod answer;
 mod check;
+mod explain;
 mod index;
 mod path;
 mod preflight;
@@ -13,6 +14,7 @@ mod request;
 mod sticky;
 
 pub use answer::{Answer, Destination, Forwarded, Outcome, Winner};
+pub use explain::Miss;
 pub use request::Request;
 
 use crate::clause::cors::Cors;

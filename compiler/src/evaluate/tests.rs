@@ -120,3 +120,60 @@ route a:80 {
         ],
     );
 }
+
+#[test]
+fn why_earlier_rules_do_not_match() {
+    let text = "
+route a:80 {
+  when header version = \"foo\" and path prefix \"/api\" { to a }
+  when not query q exists or method POST { to a }
+  when path template \"/x/{id}\" { to a }
+  to a
+}";
+    let program = program(text);
+    let plan = Plan::new(&program).unwrap();
+    let request = get("/apix?q=1").with("version", "bar");
+    let misses = plan.sites().first().unwrap().misses(&request);
+    let reasons: Vec<_> = misses.iter().map(|miss| miss.reasons.join("; ")).collect();
+    assert_eq!(
+        reasons,
+        [
+            "header `version` is `bar`, the rule wants `foo`; the path is `/apix`, the rule wants `/api` or a path below it",
+            "query parameter `q` is `1`, and the rule wants that not to be so; the method is `GET`, the rule wants `POST`",
+            "the path is `/apix`, the rule wants one like `/x/{id}`",
+        ]
+    );
+}
+
+/// The index finds what trying every rule finds.
+#[test]
+fn the_index_misses_nothing() {
+    let text = "
+service a:80 { version v1; version v2 }
+route a {
+  when path = \"/a\", \"/b/c\" and header x = \"1\" { to v1 }
+  when path prefix \"/b\" or path template \"/t/{id}/x\" { to v2 }
+  when header y = \"1\", \"2\" { to v1 }
+  when path prefix \"/s/\" { to v2 }
+  when path regex `^/r/x[0-9]` { to v1 }
+  when host = \"h\" { to v1 }
+  when not path prefix \"/z\" and query q exists { to v2 }
+  when path = \"/a\" or header y = \"3\" { to v1 }
+  to v1
+}";
+    let program = program(text);
+    let plan = Plan::new(&program).unwrap();
+    let site = plan.sites().first().unwrap();
+    for path in ["/a", "/b", "/b/c", "/bc", "/t/1/x", "/t/1", "/s", "/s/1", "/r/x1/y", "/r/x", "/z?q", "/q?q", "//"] {
+        for header in ["x", "y", "z"] {
+            for value in ["1", "2", "3"] {
+                for host in ["h:80", "i"] {
+                    let request = Request::new("GET", path, host).with(header, value);
+                    let view = View::of(&request).unwrap();
+                    let scanned = site.rules.iter().position(|ready| ready.claim(&view).is_some());
+                    assert_eq!(site.answer(&request).rule.map(|won| won.index), scanned, "{request:?}");
+                }
+            }
+        }
+    }
+}
