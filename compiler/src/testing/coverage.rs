@@ -40,7 +40,7 @@ impl Coverage {
 
     /// The same in whole percent, rounded down, so that 100 is all of them.
     pub fn percent(&self) -> usize {
-        if self.all == 0 { 100 } else { self.reached() * 100 / self.all }
+        (self.reached() * 100).checked_div(self.all).unwrap_or(100)
     }
 }
 
