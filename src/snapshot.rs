@@ -106,10 +106,9 @@ fn wanted(subject: &Subject<'_>) -> Result<Vec<Snapshot>, String> {
                 name: format!("{target}.yaml"),
                 text: emit::yaml(&manifest).map_err(|error| error.to_string())?.concat(),
             },
-            None => Snapshot {
-                name: format!("{target}.refused.txt"),
-                text: refused(&diagnostics, &subject.input.sources),
-            },
+            None => {
+                Snapshot { name: format!("{target}.refused.txt"), text: refused(&diagnostics, &subject.input.sources) }
+            }
         });
     }
     Ok(wanted)

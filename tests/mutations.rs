@@ -189,7 +189,13 @@ impl<'t> Finder<'t> {
 
     fn test(&mut self, test: &Test) {
         self.found.push((test.span.start as usize..test.span.start as usize, "not ".to_owned()));
-        for (word, other) in [(" = ", " prefix "), (" prefix ", " = "), (" suffix ", " contains "), (" contains ", " suffix "), (" exists", " = \"x\"")] {
+        for (word, other) in [
+            (" = ", " prefix "),
+            (" prefix ", " = "),
+            (" suffix ", " contains "),
+            (" contains ", " suffix "),
+            (" exists", " = \"x\""),
+        ] {
             if let Some(at) = self.of(test.span).find(word) {
                 let start = test.span.start as usize + at;
                 self.found.push((start..start + word.len(), other.to_owned()));
@@ -298,7 +304,12 @@ fn mutations(example: &Path) -> Vec<Mutation> {
             }
         }
         let found = finder.found.into_iter();
-        all.extend(found.map(|(range, with)| Mutation { example: example.to_owned(), file: file.clone(), range, with }));
+        all.extend(found.map(|(range, with)| Mutation {
+            example: example.to_owned(),
+            file: file.clone(),
+            range,
+            with,
+        }));
     }
     all
 }

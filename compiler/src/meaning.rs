@@ -227,10 +227,14 @@ fn service(service: &VersionService) -> Block {
     let selector = service.selector.iter().map(|(key, value)| format!("{key}={value}"));
     let mut facts = vec![("selector".to_owned(), selector.collect::<Vec<_>>().join(", "))];
     fact(&mut facts, "port", service.port.to_string());
-    fact(&mut facts, "target-port", match &service.target_port {
-        crate::ir::TargetPort::Number(port) => port.to_string(),
-        crate::ir::TargetPort::Name(name) => name.clone(),
-    });
+    fact(
+        &mut facts,
+        "target-port",
+        match &service.target_port {
+            crate::ir::TargetPort::Number(port) => port.to_string(),
+            crate::ir::TargetPort::Name(name) => name.clone(),
+        },
+    );
     Block { owner: "Services".to_owned(), title: service.service.to_string(), facts }
 }
 

@@ -51,7 +51,10 @@ pub(crate) fn begins(text: &str) -> bool {
     let line = text.lines().next().unwrap_or("");
     match line.split_once(':') {
         Some((key, rest)) => KEYS.contains(&key) && rest.chars().next().is_none_or(char::is_whitespace),
-        None => line.trim_end() == "---" || (line.starts_with('{') && text.lines().take(3).any(|l| l.contains("\"apiVersion\""))),
+        None => {
+            line.trim_end() == "---"
+                || (line.starts_with('{') && text.lines().take(3).any(|l| l.contains("\"apiVersion\"")))
+        }
     }
 }
 

@@ -283,8 +283,9 @@ impl<'a> Scanner<'a> {
         let block = rest.starts_with("/*");
         let length = if block { rest.find("*/").map_or(line, |end| end + 2) } else { line };
         let sign = Span::new(self.file, self.at, self.at + 2);
-        let diagnostic = Diagnostic::new(codes::MALFORMED, sign, format!("`{}` begins no comment", rest.get(..2).unwrap_or("")))
-            .help("a comment begins with `#` and runs to the end of its line");
+        let diagnostic =
+            Diagnostic::new(codes::MALFORMED, sign, format!("`{}` begins no comment", rest.get(..2).unwrap_or("")))
+                .help("a comment begins with `#` and runs to the end of its line");
         self.report(sign, if block { diagnostic } else { diagnostic.fix(sign, "#") });
         self.blank(self.at..self.at + length);
         self.at += length;

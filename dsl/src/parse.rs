@@ -103,6 +103,8 @@ pub(crate) struct Builder<'a> {
 
 impl Builder<'_> {
     fn declaration(&mut self, text: &str) -> Option<Declaration> {
+        let joined = recover::port_apart(self, text);
+        let text = joined.as_deref().unwrap_or(text);
         match Mesh::parse(Rule::one_declaration, text) {
             Ok(mut pairs) => self.read_declaration(pairs.next()?),
             Err(error) => {

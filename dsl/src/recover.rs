@@ -1,7 +1,7 @@
 //! What to say of text that the grammar does not take.
 
 use crate::clause::KEYWORDS;
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, Fix, codes};
 use crate::grammar::{Mesh, Rule};
 use crate::layout::DECLARATIONS;
 use crate::parse::{Builder, Pair};
@@ -22,6 +22,9 @@ const FORMS: &[(&str, &str)] = &[
     ("listen", "listen NAME ADDRESS:PORT { CLAUSES }"),
     ("test", "test \"NAME\" [for SERVICE | for listen NAME] { METHOD PATH => EXPECTATIONS }"),
 ];
+
+/// How many slips of one condition are told of at once.
+const MOST_SLIPS: usize = 8;
 
 /// The furthest place that a rule got to.
 fn reached(error: &Error<Rule>) -> usize {
@@ -67,6 +70,21 @@ pub(crate) fn declaration(cx: &mut Builder<'_>, text: &str, error: &Error<Rule>)
     misfit(cx, Text { text, at: cx.base, name: word, form: &form, rule: Rule::one_declaration }, reached(error));
 }
 
+/// A port that stands beside its service: reported, and read as if it were joined to it.
+pub(crate) fn port_apart(cx: &mut Builder<'_>, text: &str) -> Option<String> {
+    let port = slip::port_apart(text)?;
+    let place = Span::new(cx.file, cx.base + port.start, cx.base + port.end);
+    let number = text.get(port.clone()).unwrap_or("");
+    let blank = Span::new(cx.file, cx.base + port.start - 1, cx.base + port.start);
+    let service = slip::last_word(text.get(..port.start)?).map_or("", |(_, word)| word);
+    let diagnostic =
+        Diagnostic::new(codes::MALFORMED, place, format!("the port `{number}` stands apart from its service"));
+    cx.report(diagnostic.help(format!("a colon joins the two: `{service}:{number}`")).fix(blank, ":"));
+    let mut joined = text.to_owned();
+    joined.replace_range(port.start - 1..port.start, ":");
+    Some(joined)
+}
+
 /// pest gave up: the text took more steps than any sane text of its size.
 fn too_complex(cx: &mut Builder<'_>, text: &str) {
     let place = Span::new(cx.file, cx.base, cx.base + piece(text, 0).len());
@@ -86,10 +104,8 @@ fn unknown_declaration(cx: &mut Builder<'_>, text: &str) {
         )
         .help(format!("put it into a route: `route SERVICE {{ {word} … }}`"))
     } else {
-        Diagnostic::new(codes::UNKNOWN_DECLARATION, place, format!("`{shown}` begins no declaration")).help(format!(
-            "a declaration begins with {}",
-            alternatives(DECLARATIONS.iter().copied())
-        ))
+        Diagnostic::new(codes::UNKNOWN_DECLARATION, place, format!("`{shown}` begins no declaration"))
+            .help(format!("a declaration begins with {}", alternatives(DECLARATIONS.iter().copied())))
     };
     if let Some(near) = nearest(word, DECLARATIONS.iter().copied()) {
         diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
@@ -163,14 +179,15 @@ fn yaml(cx: &mut Builder<'_>, text: &str, at: usize) {
 
 fn unknown_clause(cx: &mut Builder<'_>, text: &str, at: usize) {
     let word = first_word(text);
-    let shown = if word.is_empty() { piece(text, 0) } else { word };
+    let is_word = word.contains(|c: char| c.is_ascii_alphanumeric());
+    let shown = if is_word { word } else { piece(text, 0) };
     let place = Span::new(cx.file, at, at + shown.len());
     let diagnostic = Diagnostic::new(codes::UNKNOWN_CLAUSE, place, format!("`{shown}` begins no clause"));
     if let Some(rest) = slip::after_bullet(text) {
         let bullet = Span::new(cx.file, at, at + text.len() - rest.len());
         return cx.report(diagnostic.help("clauses stand without a `-` before them").fix(bullet, ""));
     }
-    if let Some(slip) = slip::joined(text).or_else(|| slip::find(text, 0, piece(text, 0)).filter(|_| word.is_empty())) {
+    if let Some(slip) = slip::joined(text).or_else(|| slip::find(text, 0, shown).filter(|_| !is_word)) {
         let rule = KEYWORDS.iter().find(|k| slip.mend.as_ref().is_some_and(|m| m.replacement.trim() == k.word));
         let place = Place { file: cx.file, at, text, rule: rule.map_or(Rule::malformed, |k| k.rule) };
         return cx.report(mend(diagnostic, slip, place));
@@ -181,6 +198,7 @@ fn unknown_clause(cx: &mut Builder<'_>, text: &str, at: usize) {
         (Some(help), _) => diagnostic.help(help),
         (None, Some(near)) => diagnostic.help(format!("did you mean `{near}`?")),
         (None, None) if matches!(shown, "(" | "[" | "<") => diagnostic.help("a block stands in braces: `{ … }`"),
+        (None, None) if !is_word && shown == text => diagnostic.help(format!("take the `{shown}` away")),
         (None, None) if slip::is_destination(target) => {
             diagnostic.help(format!("a destination is written `to {target}`"))
         }
@@ -195,10 +213,15 @@ pub(crate) fn test_case(cx: &mut Builder<'_>, pair: &Pair<'_>) {
     const FORM: &str = "the form is `METHOD PATH [with header NAME = \"VALUE\", …] => EXPECTATION, …`";
     const EXPECTATIONS: &str = "expectations are, for example, `90% v1, 10% v2`, `to v1`, `not to v2`, `path \"/x\"`, `header x-env = \"prod\"`, `status 403`, `timeout 5s`, `limited to 2/5s`";
     let text = pair.as_str().trim_end();
+    let at = cx.base + pair.as_span().start();
+    if !text.contains("=>") {
+        let place = Span::new(cx.file, at, at + text.len());
+        let message = "nothing is expected of this request";
+        return cx.report(Diagnostic::new(codes::MALFORMED, place, message).help(FORM));
+    }
     let reached = furthest(Rule::test_case, text);
     let behind = text.find("=>").is_some_and(|arrow| reached > arrow);
     let (name, form) = if behind { ("an expectation", EXPECTATIONS) } else { ("a request", FORM) };
-    let at = cx.base + pair.as_span().start();
     misfit(cx, Text { text, at, name, form, rule: Rule::test_case }, reached);
 }
 
@@ -211,23 +234,51 @@ pub(crate) fn condition(cx: &mut Builder<'_>, text: &str, at: usize, keyword: Sp
         cx.report(Diagnostic::new(codes::BAD_CONDITION, keyword, message).help(FORM));
         return;
     }
-    let (start, shown) = pointed(trimmed, furthest(Rule::condition, trimmed));
-    let place = Span::new(cx.file, at + start, at + start + shown.len());
+    let (mut text, mut at) = (trimmed.to_owned(), at);
+    for _ in 0..MOST_SLIPS {
+        let diagnostic = bad_condition(cx.file, &text, at, FORM);
+        let fix = diagnostic.fix.clone();
+        cx.report(diagnostic);
+        // Behind a slip that can be mended there may be another one.
+        match fix.and_then(|fix| mended(&text, at, &fix)) {
+            Some(next) if furthest(Rule::whole_condition, &next.0) < next.0.len() => (text, at) = next,
+            _ => return,
+        }
+    }
+}
+
+/// A mended text, and where it would begin in its file for what stands behind the mend to keep its
+/// place.
+fn mended(text: &str, at: usize, fix: &Fix) -> Option<(String, usize)> {
+    let (start, end) = (fix.span.start as usize, fix.span.end as usize);
+    let (before, after) = text.get(..start.checked_sub(at)?).zip(text.get(end.checked_sub(at)?..))?;
+    let shifted = (at + end - start).checked_sub(fix.replacement.len())?;
+    Some((format!("{before}{}{after}", fix.replacement), shifted))
+}
+
+/// What to say of a condition that has not its form.
+fn bad_condition(file: FileId, text: &str, at: usize, form: &str) -> Diagnostic {
+    let (start, shown) = match pointed(text, furthest(Rule::whole_condition, text)) {
+        (_, "") => slip::last_word(text).unwrap_or((0, text)),
+        pointed => pointed,
+    };
+    let place = Span::new(file, at + start, at + start + shown.len());
     let bare = shown.starts_with(|c: char| c.is_ascii_alphanumeric());
     let subject = ["path", "host", "header", "query", "cookie", "method", "grpc"];
-    let last = trimmed.len() == start + shown.len();
+    let last = text.len() == start + shown.len();
     let message = if last && matches!(shown, "and" | "or" | "not" | ",") {
         format!("nothing follows the `{shown}`")
     } else {
         format!("`{shown}` does not fit here in a condition")
     };
-    let mut diagnostic = Diagnostic::new(codes::BAD_CONDITION, place, message).help(FORM);
-    if let Some(slip) = slip::find(trimmed, start, shown) {
-        diagnostic = mend(diagnostic, slip, Place { file: cx.file, at, text: trimmed, rule: Rule::condition });
-    } else if bare && let Some(near) = nearest(shown, subject).filter(|near| *near != shown) {
-        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+    let diagnostic = Diagnostic::new(codes::BAD_CONDITION, place, message).help(form);
+    if let Some(slip) = slip::find(text, start, shown) {
+        return mend(diagnostic, slip, Place { file, at, text, rule: Rule::whole_condition });
     }
-    cx.report(diagnostic);
+    match nearest(shown, subject).filter(|near| bare && *near != shown) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic,
+    }
 }
 
 /// A text that a rule of the grammar should take, and where it begins in its file.

@@ -29,13 +29,28 @@ const SIGNS: &[(&str, &str, Option<&str>)] = &[
 /// Words of other languages that begin no clause, each with what is written instead.
 const WORDS: &[(&[&str], &str)] = &[
     (&["if", "where", "match", "location", "case"], "conditions are written `when CONDITION { … }`"),
-    (&["path", "host", "method", "query", "cookie", "grpc", "prefix"], "a condition stands after `when`: `when path prefix \"/api\" { … }`"),
-    (&["else", "default", "elif"], "what holds for all other requests is written outside every `when`, or as `otherwise { … }`"),
+    (
+        &["path", "host", "method", "query", "cookie", "grpc", "prefix"],
+        "a condition stands after `when`: `when path prefix \"/api\" { … }`",
+    ),
+    (
+        &["else", "default", "elif"],
+        "what holds for all other requests is written outside every `when`, or as `otherwise { … }`",
+    ),
     (&["weight", "weights", "split", "canary", "percent"], "a share stands before each destination: `90% v1, 10% v2`"),
-    (&["route", "destination", "forward", "proxy_pass", "backend", "upstream", "send", "go"], "a destination is written `to SERVICE`, or with shares: `90% v1, 10% v2`"),
-    (&["header", "headers", "set", "add", "remove"], "headers are changed by `request header set NAME \"VALUE\"` or `response header …`; a condition is `when header NAME = \"VALUE\" { … }`"),
+    (
+        &["route", "destination", "forward", "proxy_pass", "backend", "upstream", "send", "go"],
+        "a destination is written `to SERVICE`, or with shares: `90% v1, 10% v2`",
+    ),
+    (
+        &["header", "headers", "set", "add", "remove"],
+        "headers are changed by `request header set NAME \"VALUE\"` or `response header …`; a condition is `when header NAME = \"VALUE\" { … }`",
+    ),
     (&["return", "status", "deny", "reject"], "an answer of the proxy's own is written `respond 403 \"TEXT\"`"),
-    (&["limit", "rate", "limit_req", "rate_limit", "rate-limit", "throttle"], "a rate limit is written `ratelimit 100/s`"),
+    (
+        &["limit", "rate", "limit_req", "rate_limit", "rate-limit", "throttle"],
+        "a rate limit is written `ratelimit 100/s`",
+    ),
     (&["attempts", "retries", "num_retries"], "retries are written `retry 3 on 5xx`"),
     (&["log", "access_log", "access-log"], "access logs are written `accesslog stdout json`"),
 ];
@@ -49,14 +64,33 @@ pub(crate) fn clause(word: &str) -> Option<&'static str> {
 pub(crate) fn declaration(word: &str) -> Option<&'static str> {
     const ROUTE: &str = "requests to a service are steered by a route: `route SERVICE:PORT { when path prefix \"/api\" { to other }; to v1 }`";
     match word {
-        "location" | "server" | "virtualservice" | "virtualhost" | "host" | "match" | "backend" | "frontend" => Some(ROUTE),
-        "upstream" | "cluster" | "destinationrule" => {
-            Some("what is known of a service stands in `service NAME:PORT { … }`, and where its requests go in `route NAME:PORT { … }`")
+        "location" | "server" | "virtualservice" | "virtualhost" | "host" | "match" | "backend" | "frontend" => {
+            Some(ROUTE)
         }
+        "upstream" | "cluster" | "destinationrule" => Some(
+            "what is known of a service stands in `service NAME:PORT { … }`, and where its requests go in `route NAME:PORT { … }`",
+        ),
         "import" | "include" | "use" => Some("all files of a folder are one program: nothing is included"),
-        "let" | "var" | "const" | "set" => Some("a parameter is declared as `param canary = 10%`, and used as `$canary`"),
+        "let" | "var" | "const" | "set" => {
+            Some("a parameter is declared as `param canary = 10%`, and used as `$canary`")
+        }
         _ => None,
     }
+}
+
+/// `route cart 8080 { … }`: where the port stands. A number before a name is a share.
+pub(crate) fn port_apart(text: &str) -> Option<Range<usize>> {
+    let head = text.strip_prefix("route ").or_else(|| text.strip_prefix("service "))?;
+    let subject = head.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '/')))?;
+    let start = text.len() - head.len() + subject + 1;
+    let rest = text.get(start..).filter(|_| subject > 0 && head.get(subject..).is_some_and(|t| t.starts_with(' ')))?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let next = rest.get(digits..)?;
+    let word = next.trim_start_matches([' ', '\t']);
+    let name = word.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).next().unwrap_or("");
+    let clause = next.starts_with([' ', '\t']) && KEYWORDS.iter().any(|k| k.word == name);
+    let ends = word.is_empty() || word.starts_with(['{', '\n', ';']) || clause;
+    (ends && (1..=5).contains(&digits)).then(|| start..start + digits)
 }
 
 /// What to tell of the piece that stands at `start` in a clause or condition, if it is a known slip.
@@ -78,7 +112,7 @@ fn help(text: &str) -> Option<Slip> {
     Some(Slip { help: text.to_owned(), mend: None })
 }
 
-fn last_word(text: &str) -> Option<(usize, &str)> {
+pub(crate) fn last_word(text: &str) -> Option<(usize, &str)> {
     let trimmed = text.trim_end();
     let start = trimmed.rfind(char::is_whitespace).map_or(0, |i| i + 1);
     trimmed.get(start..).filter(|word| !word.is_empty()).map(|word| (start, word))
@@ -226,7 +260,9 @@ fn share(text: &str) -> Option<Slip> {
     if is_ratio(first) {
         help("a share stands before each destination: `90% v1, 10% v2`")
     } else if number && (second == "{" || KEYWORDS.iter().any(|k| k.word == second)) {
-        help(&format!("a port is joined to its service by a colon, as in `route cart:{first}`; a share is written `{first}% v1`"))
+        help(&format!(
+            "a port is joined to its service by a colon, as in `route cart:{first}`; a share is written `{first}% v1`"
+        ))
     } else if first.ends_with('%') && second == "to" {
         help(&format!("a share stands right before its destination: `{first} v1`"))
     } else {

@@ -16,6 +16,8 @@ pub struct TestBlock {
     pub entry: Option<Entry>,
     /// The requests.
     pub cases: Vec<TestCase>,
+    /// Whether there are more, which were reported as malformed.
+    pub malformed: bool,
     /// `test` and the name.
     pub span: Span,
 }
@@ -115,7 +117,7 @@ impl TestBlock {
         let name = inner.next()?;
         let span = keyword.to(cx.span(&name));
         let name = Name { span: cx.span(&name), text: text_of(cx.value(name.into_inner().next()?)) };
-        let mut block = Self { name, entry: None, cases: Vec::new(), span };
+        let mut block = Self { name, entry: None, cases: Vec::new(), malformed: false, span };
         for part in inner {
             match part.as_rule() {
                 Rule::subject => block.entry = Some(Entry::Service(cx.name(&part))),
@@ -124,7 +126,10 @@ impl TestBlock {
                     block.entry = Some(Entry::Listen(cx.name(&name)));
                 }
                 Rule::test_case => block.cases.extend(TestCase::read(part, cx)),
-                _ => recover::test_case(cx, &part),
+                _ => {
+                    block.malformed = true;
+                    recover::test_case(cx, &part);
+                }
             }
         }
         Some(block)

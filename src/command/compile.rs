@@ -38,8 +38,7 @@ impl Checked {
     pub(super) fn read(program: &Program, select: Select) -> Result<Self, String> {
         let mut input = Input::read(&program.paths, select).map_err(|failure| failure.to_string())?;
         let options = options(program, &input)?;
-        let catalog =
-            input.catalog(&program.catalog, &options.namespace).map_err(|failure| failure.to_string())?;
+        let catalog = input.catalog(&program.catalog, &options.namespace).map_err(|failure| failure.to_string())?;
         let compiled = compile(&input.sources, &input.without_tests(), &catalog, &options);
         let mut diagnostics = std::mem::take(&mut input.diagnostics);
         let readable = !meshc_dsl::diagnostic::any_error(&diagnostics);

@@ -49,7 +49,10 @@ fn summary(report: &Report<'_>) -> String {
     };
     if let Some(coverage) = report.coverage {
         let (reached, all) = (coverage.reached(), coverage.all);
-        text.push_str(&format!("; the tests reach {reached} of {all} rules and alternatives ({}%)", coverage.percent()));
+        text.push_str(&format!(
+            "; the tests reach {reached} of {all} rules and alternatives ({}%)",
+            coverage.percent()
+        ));
         if let Some(least) = report.least.filter(|_| !report.covers_enough()) {
             text.push_str(&format!(", and {least}% are wanted"));
         }

@@ -13,11 +13,13 @@ struct Case {
 pub(crate) fn junit(report: &Report<'_>) -> String {
     let mut suites: Vec<(String, Vec<Case>)> = Vec::new();
     let errors = report.diagnostics.iter().filter(|d| d.severity() == Severity::Error);
-    let errors: Vec<Case> = errors.map(|d| {
-        let at = d.place().map(|span| format!("{}:{}: ", report.file(span.file), report.line(span)));
-        let name = format!("{}{}", at.unwrap_or_default(), d.code.0);
-        Case { name, failure: Some((d.message.clone(), d.help.clone().unwrap_or_default())) }
-    }).collect();
+    let errors: Vec<Case> = errors
+        .map(|d| {
+            let at = d.place().map(|span| format!("{}:{}: ", report.file(span.file), report.line(span)));
+            let name = format!("{}{}", at.unwrap_or_default(), d.code.0);
+            Case { name, failure: Some((d.message.clone(), d.help.clone().unwrap_or_default())) }
+        })
+        .collect();
     if !errors.is_empty() {
         suites.push(("the policy".to_owned(), errors));
     }
@@ -44,10 +46,8 @@ pub(crate) fn junit(report: &Report<'_>) -> String {
 fn snapshots(report: &Report<'_>) -> Option<(String, Vec<Case>)> {
     let snapshots = report.snapshots?;
     let findings = snapshots.findings.iter();
-    let found = findings.clone().map(|f| Case {
-        name: f.name.clone(),
-        failure: Some((f.message.clone(), f.lines.join("\n"))),
-    });
+    let found =
+        findings.clone().map(|f| Case { name: f.name.clone(), failure: Some((f.message.clone(), f.lines.join("\n"))) });
     let good = snapshots.names.iter().filter(|name| !findings.clone().any(|f| f.name == **name));
     let good = good.map(|name| Case { name: name.clone(), failure: None });
     Some(("the snapshots".to_owned(), good.chain(found).collect()))
@@ -56,7 +56,8 @@ fn snapshots(report: &Report<'_>) -> Option<(String, Vec<Case>)> {
 fn coverage(report: &Report<'_>) -> Option<(String, Vec<Case>)> {
     let (coverage, least) = (report.coverage?, report.least?);
     let missed = coverage.missed.iter();
-    let lines = missed.map(|p| format!("{}:{}: {}", report.file(p.span.file), report.line(p.span), report.text(p.span)));
+    let lines =
+        missed.map(|p| format!("{}:{}: {}", report.file(p.span.file), report.line(p.span), report.text(p.span)));
     let failure = (!report.covers_enough()).then(|| {
         let message = format!("the tests reach {}%, and {least}% are wanted", coverage.percent());
         (message, lines.collect::<Vec<_>>().join("\n"))

@@ -11,13 +11,13 @@ use meshc_dsl::value::{Portion, portion};
 
 /// The portions of a split, which sum to the whole; `None` when they were reported.
 pub(crate) fn portions<'a>(split: &'a Split, cx: &mut Cx<'a>) -> Option<Vec<Portion>> {
-    let mut portions = Vec::with_capacity(split.shares.len());
-    for share in &split.shares {
-        portions.push(match &share.portion {
-            Portioning::Rest => None,
-            Portioning::Part(value) => Some(cx.word(value, portion)?),
-        });
-    }
+    let read = split.shares.iter().map(|share| match &share.portion {
+        Portioning::Rest => Some(None),
+        Portioning::Part(value) => cx.word(value, portion).map(Some),
+    });
+    // Each is read before the first bad one ends it, so that all of them are reported.
+    let portions: Vec<Option<Option<Portion>>> = read.collect();
+    let portions: Vec<Option<Portion>> = portions.into_iter().collect::<Option<_>>()?;
     let rests = portions.iter().filter(|p| p.is_none()).count();
     let sum: u64 = portions.iter().flatten().map(|p| u64::from(p.0)).sum();
     let whole = u64::from(Portion::WHOLE.0);

@@ -4,9 +4,9 @@
 //! asked of a program made for that: a rule for each alternative, with the others left out.
 
 use super::Case;
+use crate::clause::respond::Respond;
 use crate::evaluate::{Plan, Request};
 use crate::ir::{Action, Condition, Origin, Program, Route, Rule, Scope, Steered, Test, Traffic};
-use crate::clause::respond::Respond;
 use crate::name::{ServiceName, ServicePort};
 use meshc_dsl::Span;
 use meshc_dsl::clause::Clause;
@@ -175,7 +175,8 @@ fn branches(condition: &Condition, tree: &tree::Condition) -> Vec<(Span, Conditi
     match (condition, tree) {
         (Condition::Or(parts), tree::Condition::Or(trees)) => {
             let both = parts.iter().zip(trees);
-            both.flat_map(|(part, tree)| std::iter::once((place(tree), part.clone())).chain(branches(part, tree))).collect()
+            both.flat_map(|(part, tree)| std::iter::once((place(tree), part.clone())).chain(branches(part, tree)))
+                .collect()
         }
         (Condition::And(parts), tree::Condition::And(trees)) => {
             let one = |(at, (part, tree)): (usize, (&Condition, &tree::Condition))| {

@@ -101,12 +101,16 @@ impl Asked<'_> {
             Expectation::Sticky(key) => self.keeps_side(key),
             Expectation::Cors(cors) => {
                 let seen = self.answer.rule.and_then(|won| won.rule.cors.as_ref());
-                holds(seen == Some(cors), || seen.map_or("has no cors".to_owned(), |c| format!("has {}", words::cors(c))))
+                holds(seen == Some(cors), || {
+                    seen.map_or("has no cors".to_owned(), |c| format!("has {}", words::cors(c)))
+                })
             }
             Expectation::Upstream(aspect, settings) => self.settings(*aspect, settings),
             Expectation::AccessLog(log) => {
                 let seen = self.edge().and_then(|(log, _)| log);
-                holds(seen == Some(log), || seen.map_or("has no accesslog".to_owned(), |l| format!("has {}", words::access_log(l))))
+                holds(seen == Some(log), || {
+                    seen.map_or("has no accesslog".to_owned(), |l| format!("has {}", words::access_log(l)))
+                })
             }
             Expectation::ClientAddress(address) => {
                 let seen = self.edge().map(|(_, address)| address).unwrap_or_default();
@@ -228,11 +232,15 @@ impl Asked<'_> {
             return Err(self.answered());
         }
         let other = split.iter().find(|(_, upstream)| !same(aspect, &upstream.settings, wanted));
-        other.map_or(Ok(()), |(_, u)| Err(format!("goes to {} with {}", u.endpoint, words::setting(aspect, &u.settings))))
+        other.map_or(Ok(()), |(_, u)| {
+            Err(format!("goes to {} with {}", u.endpoint, words::setting(aspect, &u.settings)))
+        })
     }
 
     /// What holds for the whole route or listener.
-    fn edge(&self) -> Option<(Option<&crate::clause::accesslog::AccessLog>, crate::clause::client_address::ClientAddress)> {
+    fn edge(
+        &self,
+    ) -> Option<(Option<&crate::clause::accesslog::AccessLog>, crate::clause::client_address::ClientAddress)> {
         let route = self.program.routes.iter().find(|r| r.steered.iter().any(|s| s.span == self.site.span));
         let listen = self.program.listens.iter().find(|l| l.span == self.site.span);
         let of_route = route.map(|r| (r.access_log.as_ref(), r.client_address));

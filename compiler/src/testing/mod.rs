@@ -206,13 +206,8 @@ pub fn prepare(
         trees.push(tree);
     }
     diagnostics.extend(trees.iter().flat_map(|tree| strangers(tree, sources)));
-    let settings = Settings {
-        sources,
-        catalog,
-        target: options.target,
-        namespace: &options.namespace,
-        params: &options.params,
-    };
+    let settings =
+        Settings { sources, catalog, target: options.target, namespace: &options.namespace, params: &options.params };
     let (program, tests, mut problems) = resolve_tested(&trees, &settings);
     diagnostics.append(&mut problems);
     sort(&mut diagnostics);

@@ -2,7 +2,9 @@
 
 use super::{Aspect, Case, Expectation, Expected, Kind, Named, Test};
 use crate::clause::upstream::{UpstreamSettings, Written};
-use crate::clause::{accesslog, client_address, cors, headers, mirror, ratelimit, redirect, retry, split, sticky, timeout};
+use crate::clause::{
+    accesslog, client_address, cors, headers, mirror, ratelimit, redirect, retry, split, sticky, timeout,
+};
 use crate::evaluate::{Entry, Request};
 use crate::ir::{Program, Traffic, Upstream};
 use crate::name::{self, PortText, ServiceName};
@@ -67,7 +69,7 @@ pub(crate) fn resolve<'a>(
     for block in blocks {
         refuse_duplicate("test", &block.node.name, &mut names, &mut cx.diagnostics);
         let mut test = Test { name: block.node.name.text.clone(), span: block.node.span, cases: Vec::new() };
-        if block.node.cases.is_empty() {
+        if block.node.cases.is_empty() && !block.node.malformed {
             let message = "this test sends no request, and so holds whatever the policy says";
             let diagnostic = Diagnostic::new(codes::EMPTY_TEST, block.node.name.span, message)
                 .help("write what must hold: `GET / => to v1`");
@@ -203,7 +205,10 @@ fn case<'a>(node: &'a tree::TestCase, at: usize, site: &Site<'_>, cx: &mut Cx<'a
         tcp: connections,
     };
     let settings = Written::default();
-    let mut names = Names { known: site.upstreams.len(), upstreams: Upstreams { owner, settings: &settings, list: site.upstreams.to_vec() } };
+    let mut names = Names {
+        known: site.upstreams.len(),
+        upstreams: Upstreams { owner, settings: &settings, list: site.upstreams.to_vec() },
+    };
     let expected: Vec<_> = node.expected.iter().map(|e| expected(e, &mut names, cx)).collect();
     Some(Case { site: at, request, span: node.span, expected: expected.into_iter().collect::<Option<_>>()? })
 }
