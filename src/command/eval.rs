@@ -74,15 +74,15 @@ fn answers(args: &Eval, input: &Input, suite: &Suite, file: FileId) -> Result<St
         let line = input.sources.position(span.file, span.start).line;
         (input.shown.get(span.file.0 as usize).map_or("", String::as_str), line)
     };
+    // A connection is no request; its answer looks at none.
+    let nothing = Request::default();
     let mut told = Vec::new();
     for case in suite.tests.iter().filter(|test| test.span.file == file).flat_map(|test| &test.cases) {
         let Some(site) = plan.sites().get(case.site) else { continue };
-        let nothing = Request::default();
         let request = case.request.as_ref().unwrap_or(&nothing);
         let answer = site.answer(request);
         told.push(told::Told {
             site,
-            request,
             answer,
             misses: site.misses(request),
             sources: &input.sources,

@@ -1,7 +1,7 @@
 //! What becomes of a request, for people and as JSON.
 
 use meshc_compiler::clause::headers::HeaderChanges;
-use meshc_compiler::evaluate::{Answer, Miss, Outcome, Request, Site};
+use meshc_compiler::evaluate::{Answer, Miss, Outcome, Site};
 use meshc_dsl::value::print_duration;
 use meshc_dsl::{Sources, Span};
 use serde_json::{Value, json};
@@ -10,7 +10,6 @@ use std::fmt::Write;
 /// The answer to one request, with what is needed to tell it.
 pub(crate) struct Told<'a> {
     pub(crate) site: &'a Site<'a>,
-    pub(crate) request: &'a Request,
     pub(crate) answer: Answer<'a>,
     pub(crate) misses: Vec<Miss<'a>>,
     pub(crate) sources: &'a Sources,
