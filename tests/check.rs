@@ -108,7 +108,7 @@ fn json_counts_lines_columns_and_bytes() {
             let bytes = |at: &str| usize::try_from(span[at]["offset"].as_u64().expect("a number")).expect("small");
             let (start, end) = (bytes("start"), bytes("end"));
             for (place, offset) in [("start", start), ("end", end)] {
-                let before = &BAD[..offset];
+                let before = BAD.get(..offset).expect("offsets are at characters");
                 let line = before.matches('\n').count() + 1;
                 let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
                 assert_eq!(span[place]["line"], line);
