@@ -108,7 +108,7 @@ fn json_counts_lines_columns_and_bytes() {
             let bytes = |at: &str| usize::try_from(span[at]["offset"].as_u64().expect("a number")).expect("small");
             let (start, end) = (bytes("start"), bytes("end"));
             for (place, offset) in [("start", start), ("end", end)] {
-                let before = &BAD[..offset];
+                let before = BAD.get(..offset).expect("offsets are at characters");
                 let line = before.matches('\n').count() + 1;
                 let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
                 assert_eq!(span[place]["line"], line);
@@ -238,8 +238,8 @@ fn one_run_tells_every_mistake_of_every_file_once() {
 
 #[test]
 fn fix_mends_what_is_certain_and_leaves_the_rest() {
-    let slips = "// a comment\nroute a 80 {\n  when path == “/x” && header x-a != \"1\" || method = GET { to b, timeout 5s }\n  timeout: 5s\n  retry=3\n  tiemout 5s\n  90 % b, 10 % b;\n};\nservice b:80\n";
-    let mended = "# a comment\nroute a:80 {\n  when path = \"/x\" and not header x-a = \"1\" or method GET { to b; timeout 5s }\n  timeout 5s\n  retry 3\n  tiemout 5s\n  90% b, 10% b;\n}\nservice b:80\n";
+    let slips = "// a comment\nroute a 80 {\n  when path == “/x” && header x-a != \"1\" || method = GET { to b, timeout 5s }\n  timeout: 5s\n  retry=3\n  tiemout 5s\n  90 % b, 10 % c;\n};\nservice b:80\n";
+    let mended = "# a comment\nroute a:80 {\n  when path = \"/x\" and not header x-a = \"1\" or method GET { to b; timeout 5s }\n  timeout 5s\n  retry 3\n  tiemout 5s\n  90% b, 10% c;\n}\nservice b:80\n";
     let folder = folder(&[("p.mesh", slips), ("q.mesh", "route q:80 timeout 5\n")]);
     let done = meshc(folder.path(), &["check", "--fix"]);
     let said = err(&done);

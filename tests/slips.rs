@@ -17,9 +17,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What each slip must be answered with: in each line of the answer's short form in turn, the line
-/// and the code; and words that a help line must have.
-const MEANING: &[(&str, &[(usize, &str)], &[&str])] = &[
+/// The name of a slip; the line and code of each diagnostic; words that a help line must have.
+type Meaning = (&'static str, &'static [(usize, &'static str)], &'static [&'static str]);
+
+/// What each slip must be answered with.
+const MEANING: &[Meaning] = &[
     ("ampersands", &[(2, "E0112"), (2, "E0112"), (3, "E0112"), (3, "E0112")], &["one `=`", "`and`", "`or`", "`not`"]),
     ("arrow", &[(1, "E0108"), (4, "E0109")], &["to SERVICE", "in braces"]),
     ("bare-header-value", &[(2, "E0301"), (3, "E0301")], &["write `\"foo\"`", "write `\"/api\"`"]),

@@ -7,9 +7,10 @@
 //! byte keeps its place, so spans need no translation. Time and space are linear.
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::foreign;
 use crate::source::{FileId, Span};
 use std::ops::Range;
+
+mod pasted;
 
 /// The largest file that is read, in bytes.
 pub const MAX_FILE: usize = 1024 * 1024;
@@ -227,111 +228,6 @@ impl<'a> Scanner<'a> {
         }
         self.begin(start);
         self.end_text(start, at, closed, '"');
-    }
-
-    /// Reads text in quotes of another kind as if it stood in plain ones, and reports it; says
-    /// whether there was one up to the end of the line.
-    fn foreign_text(&mut self, opening: char) -> bool {
-        let start = self.at;
-        let inside = start + opening.len_utf8();
-        let line = self.text.get(inside..).and_then(|t| t.lines().next()).unwrap_or("");
-        let Some((length, closing)) = foreign::closing_quote(opening, line) else { return false };
-        let end = inside + length + closing.len_utf8();
-        let content = line.get(..length).unwrap_or("");
-        self.begin(start);
-        self.refuse_forbidden(start..end);
-        let span = Span::new(self.file, start, end);
-        self.report(span, foreign::quotes(span, opening, closing, content));
-        self.blank(start..inside);
-        self.blank(inside + length..end);
-        // What would end the text, or begin an escape, is no part of what is checked further.
-        for byte in self.out.get_mut(inside..inside + length).unwrap_or_default() {
-            *byte = if matches!(byte, b'"' | b'\\') { b'_' } else { *byte };
-        }
-        for at in [inside - 1, inside + length] {
-            if let Some(byte) = self.out.get_mut(at) {
-                *byte = b'"';
-            }
-        }
-        self.last = Last::Other;
-        self.at = end;
-        true
-    }
-
-    /// Whether the byte before this one separates words.
-    fn apart(&self) -> bool {
-        let before = self.at.checked_sub(1).and_then(|i| self.bytes.get(i));
-        before.is_none_or(|b| b.is_ascii_whitespace() || matches!(b, b';' | b'{' | b'}'))
-    }
-
-    /// Whether nothing but blanks follows this byte in its line.
-    fn ends_line(&self) -> bool {
-        let rest = self.text.get(self.at + 1..).and_then(|t| t.lines().next());
-        self.apart() && rest.is_none_or(|line| line.trim().is_empty())
-    }
-
-    /// Whether the last thing before this byte is a closed block, in the same line.
-    fn after_block(&self) -> bool {
-        let before = self.out.get(..self.at).unwrap_or_default();
-        before.iter().rev().find(|b| !matches!(b, b' ' | b'\t')) == Some(&b'}')
-    }
-
-    /// `// …` and `/* … */`: reported, and taken as comments.
-    fn foreign_comment(&mut self) {
-        let rest = self.text.get(self.at..).unwrap_or("");
-        let line = rest.lines().next().map_or(0, str::len);
-        let block = rest.starts_with("/*");
-        let length = if block { rest.find("*/").map_or(line, |end| end + 2) } else { line };
-        let sign = Span::new(self.file, self.at, self.at + 2);
-        let diagnostic =
-            Diagnostic::new(codes::MALFORMED, sign, format!("`{}` begins no comment", rest.get(..2).unwrap_or("")))
-                .help("a comment begins with `#` and runs to the end of its line");
-        self.report(sign, if block { diagnostic } else { diagnostic.fix(sign, "#") });
-        self.blank(self.at..self.at + length);
-        self.at += length;
-    }
-
-    /// `[` and `]` around a block: reported, and taken as braces.
-    fn foreign_bracket(&mut self, brace: u8) {
-        let span = Span::new(self.file, self.at, self.at + 1);
-        let (shown, meant) = if brace == b'{' { ('[', '{') } else { (']', '}') };
-        let what = if brace == b'{' { "opens" } else { "closes" };
-        let diagnostic = Diagnostic::new(codes::MALFORMED, span, format!("`{shown}` {what} no block"))
-            .help("a block stands in braces: `{ … }`")
-            .fix(span, meant.to_string());
-        self.report(span, diagnostic);
-        if let Some(byte) = self.out.get_mut(self.at) {
-            *byte = brace;
-        }
-        if brace == b'{' { self.open_bracket(brace) } else { self.close_bracket(brace) }
-    }
-
-    /// `route a:80 { … };`
-    fn stray_separator(&mut self) {
-        let span = Span::new(self.file, self.at, self.at + 1);
-        let diagnostic = Diagnostic::new(codes::MALFORMED, span, "nothing stands behind a declaration's closing brace")
-            .help("take the `;` away")
-            .fix(span, "");
-        self.report(span, diagnostic);
-        self.blank(self.at..self.at + 1);
-        self.at += 1;
-    }
-
-    /// Whether a document of another tool begins here, where a declaration could.
-    fn document_begins(&self) -> bool {
-        let line_start = self.at.checked_sub(1).is_none_or(|before| self.bytes.get(before) == Some(&b'\n'));
-        let free = line_start && self.start.is_none() && self.open.is_empty();
-        free && foreign::begins(self.text.get(self.at..).unwrap_or(""))
-    }
-
-    /// Reports such a document once, and passes over it.
-    fn document(&mut self) {
-        let rest = self.text.get(self.at..).unwrap_or("");
-        let end = self.at + foreign::length(rest);
-        let document = self.text.get(self.at..end).unwrap_or("");
-        self.layout.diagnostics.push(foreign::document(self.file, self.at, document));
-        self.blank(self.at..end);
-        self.at = end;
     }
 
     fn raw(&mut self) {

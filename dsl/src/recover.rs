@@ -295,6 +295,9 @@ fn mend(diagnostic: Diagnostic, slip: Slip, place: Place<'_>) -> Diagnostic {
     let Some(Mend { range, replacement }) = slip.mend else { return diagnostic };
     let parts = place.text.get(..range.start).zip(place.text.get(range.end..));
     let taken = parts.is_some_and(|(before, after)| {
+        if replacement == ";" {
+            return furthest(place.rule, before.trim_end()) >= before.trim_end().len();
+        }
         let mended = format!("{before}{replacement}{after}");
         furthest(place.rule, &mended) > before.len() + replacement.len()
     });

@@ -232,9 +232,13 @@ pub(crate) fn joined(text: &str) -> Option<Slip> {
 /// `method = GET`
 fn method(text: &str, start: usize, piece: &str) -> Option<Slip> {
     let (_, word) = last_word(text.get(..start)?)?;
-    (word == "method" && piece.starts_with('=')).then(|| Slip {
+    if word != "method" || !piece.starts_with('=') {
+        return None;
+    }
+    let end = text.len() - text.get(start + 1..)?.trim_start().len();
+    Some(Slip {
         help: "methods are listed without a sign: `method GET, POST`".to_owned(),
-        mend: Some(Mend { range: start..start + 1, replacement: String::new() }),
+        mend: Some(Mend { range: start..end, replacement: String::new() }),
     })
 }
 
