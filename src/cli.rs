@@ -29,8 +29,21 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Compile policies to resources on stdout.
     Compile(Compile),
+    /// Find every mistake in policies without writing resources.
+    Check(Check),
     /// Format policies in place; stdin goes to stdout.
     Fmt(Fmt),
+    /// Run the tests of policies, and compare what they compile to with its snapshots.
+    Test(Test),
+    /// Show what becomes of one request, and why no earlier rule took it.
+    Eval(Eval),
+    /// Make a policy repository that passes its own tests.
+    Init(Init),
+    /// Say what a diagnostic means, with a wrong and a right example.
+    Explain {
+        /// Its code, such as E0302; without one, all codes are listed.
+        code: Option<String>,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -39,7 +52,7 @@ pub(crate) enum Command {
 }
 
 /// What is compiled, and for what.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Program {
     /// Files and folders of policies, `-` for stdin; without any, the folder of the nearest meshc.toml.
     pub(crate) paths: Vec<PathBuf>,
@@ -70,6 +83,34 @@ pub(crate) struct Compile {
     pub(crate) out: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    /// The format of the diagnostics: json and sarif go to stdout, human and short to stderr.
+    #[arg(long, value_enum, default_value_t = Report::Human)]
+    pub(crate) format: Report,
+    /// Exit 1 for warnings too.
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+    /// Mend in the files what can be mended for certain.
+    #[arg(long)]
+    pub(crate) fix: bool,
+}
+
+/// The format of diagnostics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Report {
+    /// The text underlined, with what to write instead.
+    Human,
+    /// A line each.
+    Short,
+    /// One JSON object.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+}
+
 /// The format of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -86,4 +127,73 @@ pub(crate) struct Fmt {
     /// Change nothing; exit 1 if a file is not formatted.
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(override_usage = "meshc eval [OPTIONS] [PATHS]... REQUEST")]
+#[command(
+    after_help = "The last argument is the request, as in a test: 'GET /foo with header version = \"foo\", query q = \"1\"'."
+)]
+pub(crate) struct Eval {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    /// Who takes the request: a steered service, or `listen NAME`; without it, the only one.
+    #[arg(long = "for", value_name = "SERVICE|listen NAME")]
+    pub(crate) entry: Option<String>,
+    /// The answer's format.
+    #[arg(long, value_enum, default_value_t = EvalFormat::Human)]
+    pub(crate) format: EvalFormat,
+}
+
+/// The format of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EvalFormat {
+    /// For people.
+    Human,
+    /// A JSON list of an object for each service.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    /// Take the snapshots as they are now.
+    #[arg(long, conflicts_with = "filter")]
+    pub(crate) accept: bool,
+    /// Run only the tests with this in their names, and compare no snapshots.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// The report's format.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub(crate) format: ReportFormat,
+    /// Fail where the tests reach less of the rules than this, in percent.
+    #[arg(long, value_name = "N", value_parser = percent)]
+    pub(crate) min_coverage: Option<usize>,
+    /// Compare no snapshots.
+    #[arg(long, conflicts_with = "accept")]
+    pub(crate) no_snapshots: bool,
+}
+
+/// The format of what came of tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people.
+    Human,
+    /// One JSON object.
+    Json,
+    /// JUnit XML.
+    Junit,
+}
+
+fn percent(text: &str) -> Result<usize, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse().ok();
+    number.filter(|n| *n <= 100).ok_or_else(|| "it is a number from 0 to 100".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The folder, which is made where it is missing.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
 }

@@ -2,6 +2,7 @@
 
 use crate::config::{self, Config};
 use meshc_compiler::Catalog;
+use meshc_compiler::testing::TEST_FILE;
 use meshc_dsl::diagnostic::{Diagnostic, codes};
 use meshc_dsl::{FileId, Sources, Span, layout};
 use std::fs::{self, File};
@@ -87,6 +88,12 @@ impl Input {
         }
     }
 
+    /// The policies that are no files of tests.
+    pub(crate) fn without_tests(&self) -> Vec<FileId> {
+        let test = |file: &FileId| self.sources.get(*file).is_some_and(|f| f.name.ends_with(TEST_FILE));
+        self.policies.iter().filter(|file| !test(file)).copied().collect()
+    }
+
     fn read_config(&mut self, path: &Path) -> Result<(), Failure> {
         let Some(file) = self.text(path, CONFIG.to_owned())? else { return Ok(()) };
         let text = self.sources.get(file).map(|f| f.text.clone()).unwrap_or_default();
@@ -120,7 +127,7 @@ impl Input {
         let mut found = Vec::new();
         walk(path, true, &mut found, &|name| name.ends_with(".mesh"))?;
         for path in found {
-            let test = path.file_name().is_some_and(|n| n.to_string_lossy().ends_with("_test.mesh"));
+            let test = path.file_name().is_some_and(|n| n.to_string_lossy().ends_with(TEST_FILE));
             if select == Select::All || !test {
                 let bytes = bytes(&path)?;
                 self.policy(within(&path, base), path.display().to_string(), &bytes, Some(&path));

@@ -3,10 +3,14 @@
 mod cli;
 mod command;
 mod config;
+mod difference;
 mod exit;
 mod input;
 mod output;
+mod pages;
 mod render;
+mod report;
+mod snapshot;
 
 use clap::Parser;
 use exit::Exit;

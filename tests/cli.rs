@@ -293,3 +293,104 @@ fn the_limit_on_patterns_can_be_raised() {
     let wrong = meshc(folder.path(), &["compile"]);
     assert!(err(&wrong).contains("error[E0601]"), "{}", err(&wrong));
 }
+
+const TESTED: &str = "service a:80 {\n  version v1\n  version v2\n}\nroute a {\n  90% v1, 10% v2\n  when path = \"/x\", \"/y\" { to v2 }\n}\n";
+
+#[test]
+fn tests_are_for_test_check_and_fmt_alone() {
+    let broken = "test \"a\" for b { GET / => to v1 }\n";
+    let folder =
+        folder(&[("p.mesh", &format!("{TESTED}{broken}")), ("p_test.mesh", "test \"b\" { GET /   => frob }\n")]);
+    let compiled = meshc(folder.path(), &["compile"]);
+    assert_eq!(compiled.status.code(), Some(0), "{}", err(&compiled));
+    assert!(!err(&compiled).contains("error"), "{}", err(&compiled));
+    for command in [["check"].as_slice(), &["test"]] {
+        let done = meshc(folder.path(), command);
+        assert_eq!(done.status.code(), Some(1));
+        assert!(err(&done).contains("`frob` does not fit here in an expectation"), "{}", err(&done));
+    }
+    let done = meshc(folder.path(), &["fmt", "--check"]);
+    assert_eq!(done.status.code(), Some(1));
+    fs::remove_file(folder.path().join("p_test.mesh")).expect("it is there");
+    let done = meshc(folder.path(), &["check"]);
+    assert!(err(&done).contains("E0702"), "{}", err(&done));
+}
+
+#[test]
+fn tests_keep_their_comments_when_they_are_formatted() {
+    let written = "test   \"a b\"for   a{ # head\n# first\nGET  /x?y=1&z={1}   with header a=\"b\" ,query c = \"d\"=>to v1,\n   path  \"/\" # last\n\n\n connection=>\n  50% a,50% b;POST \"/x y\" => status 403 \"no\"\n}\n";
+    let wanted = "test \"a b\" for a { # head\n  # first\n  GET /x?y=1&z={1} with header a = \"b\", query c = \"d\" => to v1,\n    path \"/\" # last\n\n  connection =>\n    50% a, 50% b; POST \"/x y\" => status 403 \"no\"\n}\n";
+    let once = with_stdin(&["fmt", "-"], written.replace("\"a b\"for", "\"a b\" for").as_bytes());
+    assert_eq!(out(&once), wanted, "{}", err(&once));
+    let twice = with_stdin(&["fmt", "-"], out(&once).as_bytes());
+    assert_eq!(out(&twice), wanted);
+}
+
+#[test]
+fn what_no_test_reaches_is_listed() {
+    let folder = folder(&[("p.mesh", TESTED), ("p_test.mesh", "test \"x\" { GET /x => to v2 }\n")]);
+    let done = meshc(folder.path(), &["test"]);
+    assert_eq!(done.status.code(), Some(0), "{}", err(&done));
+    let wanted = "no test reaches\n  p.mesh:6: 90% v1, 10% v2\n  p.mesh:7: the alternative \"/y\"\n\n1 request passed; the tests reach 2 of 4 rules and alternatives (50%)\n";
+    assert_eq!(out(&done), wanted);
+    assert_eq!(meshc(folder.path(), &["test", "--min-coverage", "50"]).status.code(), Some(0));
+    let done = meshc(folder.path(), &["test", "--min-coverage", "51%"]);
+    assert_eq!(done.status.code(), Some(1));
+    assert!(out(&done).contains("(50%), and 51% are wanted"), "{}", out(&done));
+    for wrong in [["test", "--min-coverage", "101"], ["test", "--filter", "nothing is called so"]] {
+        assert_eq!(meshc(folder.path(), &wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+/// Whether a text is elements within elements, each closed, with nothing bare between them.
+fn well_formed(xml: &str) -> bool {
+    let mut open = Vec::new();
+    for part in xml.split('<').skip(1) {
+        let Some((tag, text)) = part.split_once('>') else { return false };
+        let quotes = tag.matches('"').count();
+        let name = tag.split([' ', '/']).next().unwrap_or("");
+        let closes = tag.strip_prefix('/').is_some_and(|name| open.pop() == Some(name));
+        if quotes % 2 != 0 || text.contains('>') || (tag.starts_with('/') && !closes) {
+            return false;
+        }
+        if !tag.starts_with(['/', '?']) && !tag.ends_with('/') {
+            open.push(name);
+        }
+    }
+    open.is_empty()
+}
+
+#[test]
+fn programs_read_what_came_of_tests() {
+    let tests = "test \"<&\\\"\" {\n  GET /x with header a = \"<b>\" => to v1\n  GET / => 90% v1, 10% v2\n}\n";
+    let folder = folder(&[("p.mesh", TESTED), ("p_test.mesh", tests)]);
+    let done = meshc(folder.path(), &["test", "--format", "json", "--min-coverage", "10"]);
+    assert_eq!(done.status.code(), Some(1));
+    assert!(done.stderr.is_empty(), "{}", err(&done));
+    let value: serde_json::Value = serde_json::from_slice(&done.stdout).expect("it is JSON");
+    assert_eq!(value["passed"], false);
+    assert_eq!(value["requests"][0]["test"], "<&\"");
+    assert_eq!(value["requests"][0]["line"], 2);
+    assert_eq!(value["requests"][0]["rule"]["line"], 7);
+    assert_eq!(value["requests"][0]["failures"][0]["code"], "E0703");
+    assert_eq!(value["requests"][0]["failures"][0]["spans"][0]["start"]["line"], 2);
+    assert_eq!(value["requests"][1]["passed"], true);
+    assert_eq!(value["coverage"]["percent"], 75);
+    let done = meshc(folder.path(), &["test", "--format", "junit", "--min-coverage", "90"]);
+    assert_eq!(done.status.code(), Some(1));
+    let xml = out(&done);
+    assert!(well_formed(&xml), "{xml}");
+    assert!(xml.contains("<testsuites name=\"meshc\" tests=\"3\" failures=\"2\">"), "{xml}");
+    assert!(xml.contains("<testsuite name=\"&lt;&amp;&quot;\" tests=\"2\" failures=\"1\">"), "{xml}");
+    assert!(!well_formed("<a><b></a>") && !well_formed("<a \"></a>"), "the check checks");
+}
+
+#[test]
+fn a_wrong_policy_is_told_to_programs_too() {
+    let folder = folder(&[("p.mesh", "route a:80 timeout 5\n")]);
+    for (format, words) in [("json", "\"code\": \"E0302\""), ("junit", "<testsuite name=\"the policy\" tests=\"1\"")] {
+        let done = meshc(folder.path(), &["test", "--format", format]);
+        assert_eq!(done.status.code(), Some(1));
+        assert!(out(&done).contains(words), "{}", out(&done));
+    }
+}

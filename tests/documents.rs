@@ -70,7 +70,10 @@ impl Used {
                     Declaration::Service(d) => used.body(&d.body, text),
                     Declaration::Route(d) => used.body(&d.body, text),
                     Declaration::Listen(d) => used.body(&d.body, text),
-                    Declaration::Namespace(_) | Declaration::Scope(_) | Declaration::Param(_) => {}
+                    Declaration::Namespace(_)
+                    | Declaration::Scope(_)
+                    | Declaration::Param(_)
+                    | Declaration::Test(_) => {}
                 }
             }
             used.words.extend(words(text));

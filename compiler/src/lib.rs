@@ -9,9 +9,11 @@ pub mod check;
 pub mod clause;
 pub mod emit;
 pub mod envoy;
+pub mod evaluate;
 pub mod ir;
 pub mod kubernetes;
 pub mod lower;
+pub mod meaning;
 pub mod name;
 pub mod reach;
 pub mod regex;
@@ -19,6 +21,8 @@ pub mod resolve;
 pub mod schema;
 pub mod target;
 pub mod template;
+pub mod testing;
+mod words;
 pub mod yaml;
 
 pub use catalog::Catalog;
@@ -53,6 +57,23 @@ pub struct Compiled {
 
 /// Compiles all files of a program. `policies` are the files among `sources` that hold policy.
 pub fn compile(sources: &Sources, policies: &[meshc_dsl::FileId], catalog: &Catalog, options: &Options) -> Compiled {
+    let (program, mut diagnostics) = program(sources, policies, catalog, options);
+    let manifest = if any_error(&diagnostics) { None } else { finish(&program, options.target, &mut diagnostics) };
+    if manifest.is_none() {
+        // Facts about a program that is not compiled only hide what is wrong with it.
+        diagnostics.retain(|d| d.severity() != Severity::Note);
+    }
+    sort(&mut diagnostics);
+    Compiled { manifest, diagnostics }
+}
+
+/// Reads and resolves all files of a program, without what only lowering finds.
+pub fn program(
+    sources: &Sources,
+    policies: &[meshc_dsl::FileId],
+    catalog: &Catalog,
+    options: &Options,
+) -> (ir::Program, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let mut trees = Vec::with_capacity(policies.len());
     for file in policies {
@@ -71,13 +92,7 @@ pub fn compile(sources: &Sources, policies: &[meshc_dsl::FileId], catalog: &Cata
     };
     let (program, mut problems) = resolve::resolve(&trees, &settings);
     diagnostics.append(&mut problems);
-    let manifest = if any_error(&diagnostics) { None } else { finish(&program, options.target, &mut diagnostics) };
-    if manifest.is_none() {
-        // Facts about a program that is not compiled only hide what is wrong with it.
-        diagnostics.retain(|d| d.severity() != Severity::Note);
-    }
-    sort(&mut diagnostics);
-    Compiled { manifest, diagnostics }
+    (program, diagnostics)
 }
 
 /// Lowers a program without errors, and checks what came of it.

@@ -7,7 +7,7 @@ const MAX_VARIABLES: usize = 5;
 /// The longest name of a variable that it takes.
 const MAX_NAME: usize = 16;
 /// The characters of a free segment, as Envoy's `uri_template` has them.
-const SEGMENT: &str = "a-zA-Z0-9._~%!$&'()+,;:@=\\-";
+const SEGMENT: &str = "a-zA-Z0-9._~%!$&'()*+,;:@=\\-";
 
 /// A path template.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -182,10 +182,14 @@ codes! {
     BAD_CONDITION = "E0112";
     /// A clause or condition that breaks off.
     INCOMPLETE = "E0130";
-    /// Signs or quotes of another language.
+    /// Signs of another language.
     FOREIGN_SYNTAX = "E0131";
     /// A clause outside every declaration.
     CLAUSE_OUTSIDE = "E0132";
+    /// YAML of another tool where policy should stand.
+    FOREIGN_YAML = "E0120";
+    /// Text in quotes of another kind than the language's.
+    FOREIGN_QUOTES = "E0121";
     // E02xx: names
     /// Not a Kubernetes name.
     BAD_NAME = "E0201";
@@ -348,6 +352,15 @@ codes! {
     BAD_CATALOG = "E0602";
     /// A `--set` that names nothing or has a bad value.
     BAD_SET = "E0603";
+    // E07xx: tests of policies
+    /// A test that does not say who takes its requests.
+    TEST_NEEDS_ENTRY = "E0701";
+    /// A test for something that takes no requests.
+    UNKNOWN_ENTRY = "E0702";
+    /// A request of a test that came out otherwise.
+    TEST_FAILED = "E0703";
+    /// Policy in a file of tests.
+    NOT_A_TEST = "E0704";
     // W: warnings
     /// Nothing knows the port, so all ports are swept up.
     UNKNOWN_PORT_SWEPT = "W0201";
@@ -403,6 +416,8 @@ codes! {
     KEEPS_CLIENT_ADDRESS = "W0502";
     /// The target steers every port of the service.
     STEERS_ALL_PORTS = "W0503";
+    /// A test that sends no request.
+    EMPTY_TEST = "W0701";
     // N: notes
     /// What hiding or keeping the client's address means.
     CLIENT_ADDRESS_NOTE = "N0701";

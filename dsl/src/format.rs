@@ -14,7 +14,8 @@ use std::collections::BTreeSet;
 /// # Errors
 /// The file's own errors where it does not parse, since a formatter that guesses loses text.
 pub fn format(file: FileId, text: &str) -> Result<String, Vec<Diagnostic>> {
-    let (_, mut diagnostics) = parse::parse(file, text);
+    let (policy, mut diagnostics) = parse::parse(file, text);
+    diagnostics.extend(policy.test_diagnostics);
     if any_error(&diagnostics) {
         crate::diagnostic::sort(&mut diagnostics);
         return Err(diagnostics);
@@ -234,6 +235,8 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
             '"' => quoted(rest),
             '`' => rest.get(1..).and_then(|t| t.find('`')).map_or(rest.len(), |at| at + 2),
             '{' | '}' | '(' | ')' | ',' | ';' => 1,
+            // A path in a test, which nothing but a blank ends.
+            '/' => rest.find([' ', '\t', '\r', '\n', '#']).unwrap_or(rest.len()),
             '=' if rest.starts_with("=>") => 2,
             '=' => 1,
             _ => rest

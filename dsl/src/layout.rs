@@ -10,6 +10,8 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{FileId, Span};
 use std::ops::Range;
 
+mod pasted;
+
 /// The largest file that is read, in bytes.
 pub const MAX_FILE: usize = 1024 * 1024;
 /// How deep brackets may nest.
@@ -86,6 +88,8 @@ pub fn layout(file: FileId, text: &str) -> Layout {
 struct Open {
     at: usize,
     bracket: u8,
+    /// Whether it stands for a bracket of another kind.
+    foreign: bool,
 }
 
 struct Scanner<'a> {
@@ -147,6 +151,12 @@ impl<'a> Scanner<'a> {
     fn run(mut self) -> Scanned {
         while let Some(byte) = self.peek(0) {
             match byte {
+                _ if self.document_begins() => self.document(),
+                b'\'' if !self.adjoins() && self.foreign_text('\'') => {}
+                b'/' if self.apart() && matches!(self.peek(1), Some(b'/' | b'*')) => self.foreign_comment(),
+                b'[' if self.ends_line() => self.foreign_bracket(b'{'),
+                b']' if self.open.last().is_some_and(|o| o.foreign) => self.foreign_bracket(b'}'),
+                b';' if self.open.is_empty() && self.after_block() => self.stray_separator(),
                 b'\n' => self.newline(),
                 b' ' | b'\t' => self.at += 1,
                 b'#' => self.comment(),
@@ -205,7 +215,6 @@ impl<'a> Scanner<'a> {
 
     fn quoted(&mut self) {
         let (start, mut at) = (self.at, self.at + 1);
-        self.begin(start);
         let closed = loop {
             match self.bytes.get(at) {
                 Some(b'"') => break true,
@@ -214,6 +223,10 @@ impl<'a> Scanner<'a> {
                 Some(_) => at += 1,
             }
         };
+        if !closed && self.foreign_text('"') {
+            return;
+        }
+        self.begin(start);
         self.end_text(start, at, closed, '"');
     }
 
@@ -234,9 +247,17 @@ impl<'a> Scanner<'a> {
         if closed {
             return;
         }
-        // What an unclosed quote swallowed must not be read as brackets by the grammar.
-        self.blank(start..end);
         let first_line = self.text.get(start..end).and_then(|t| t.lines().next()).map_or(1, str::len);
+        let block = self.text.get(start..start + first_line).and_then(|t| t.find(" {"));
+        match block.filter(|at| quote == '"' && *at > 0).and_then(|at| self.out.get_mut(start + at)) {
+            // A block that follows shows where the text was to end.
+            Some(byte) => {
+                *byte = b'"';
+                self.at = start + block.unwrap_or(0) + 1;
+            }
+            // What an unclosed quote swallowed must not be read as brackets by the grammar.
+            None => self.blank(start..end),
+        }
         let span = Span::new(self.file, start, start + first_line);
         let message = format!("this {quote} is never closed");
         let help = format!("put a closing {quote} at the end of the text");
@@ -253,7 +274,7 @@ impl<'a> Scanner<'a> {
                 .help("`when` does not nest, and a condition rarely needs more than two levels");
             self.report(span, diagnostic);
         }
-        self.open.push(Open { at: self.at, bracket });
+        self.open.push(Open { at: self.at, bracket, foreign: self.bytes.get(self.at) != Some(&bracket) });
         self.last = Last::Other;
         self.at += 1;
     }
@@ -304,6 +325,10 @@ impl<'a> Scanner<'a> {
     fn newline(&mut self) {
         let inside_parens = self.open.last().is_some_and(|o| o.bracket == b'(');
         let resync = self.resync && self.declaration_follows();
+        if self.resync && !resync && self.outdented() {
+            self.close_here();
+            return;
+        }
         if !resync && (inside_parens || self.continues() || self.brace_follows()) {
             self.blank(self.at..self.at + 1);
             self.at += 1;
@@ -354,6 +379,34 @@ impl<'a> Scanner<'a> {
         DECLARATIONS.contains(&word) && rest.starts_with([' ', '\t'])
     }
 
+    /// Whether the next line stands no deeper than the one that opened the innermost block, and does
+    /// not close it.
+    fn outdented(&self) -> bool {
+        let Some(open) = self.open.last().filter(|o| o.bracket == b'{') else { return false };
+        let next = self.text.get(self.at + 1..).and_then(|t| t.lines().find(|l| !l.trim().is_empty()));
+        let Some(next) = next.filter(|line| !line.trim_start().starts_with(['}', '{', '#', ']'])) else { return false };
+        let begin = self.text.get(..open.at).and_then(|t| t.rfind('\n')).map_or(0, |at| at + 1);
+        let opening = self.text.get(begin..open.at).unwrap_or("");
+        // A block that opens and goes on in one line says nothing of the depth of what follows.
+        indentation(next) <= indentation(opening) && self.text.get(begin..self.at).is_some_and(|t| t.contains('\n'))
+    }
+
+    /// Closes the innermost block in place of the newline.
+    fn close_here(&mut self) {
+        if let Some(open) = self.open.pop() {
+            self.unclosed(&open);
+            self.missing -= 1;
+        }
+        if let Some(byte) = self.out.get_mut(self.at) {
+            *byte = b'}';
+        }
+        self.last = Last::Other;
+        self.at += 1;
+        if self.open.is_empty() {
+            self.end_declaration();
+        }
+    }
+
     fn close_all(&mut self) {
         while let Some(open) = self.open.pop() {
             self.unclosed(&open);
@@ -382,6 +435,9 @@ impl<'a> Scanner<'a> {
             self.at += 1;
             return;
         };
+        if self.foreign_text(c) {
+            return;
+        }
         self.begin(self.at);
         self.refuse_forbidden(self.at..self.at + c.len_utf8());
         self.last = Last::Other;
@@ -407,6 +463,10 @@ impl<'a> Scanner<'a> {
             }
         }
     }
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 /// The name of a character that may not stand in a file: it would hide text from a reader.

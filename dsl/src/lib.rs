@@ -7,6 +7,7 @@
 pub mod clause;
 pub mod condition;
 pub mod diagnostic;
+mod foreign;
 pub mod format;
 mod grammar;
 pub mod layout;
@@ -17,8 +18,8 @@ mod slip;
 pub mod source;
 pub mod suggest;
 pub mod syntax;
+pub mod testing;
 pub mod value;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
-pub use slip::smart_quoted;
 pub use source::{FileId, SourceFile, Sources, Span};

@@ -8,6 +8,7 @@ use crate::parallel::map_parts;
 use crate::recover;
 use crate::source::{FileId, Name, Span};
 use crate::syntax::{Body, Bundle, Declaration, Listen, Param, Policy, Route, Service};
+use crate::testing::TestBlock;
 use crate::value::{Value, ValueKind};
 use pest::Parser;
 use std::borrow::Cow;
@@ -25,18 +26,21 @@ const LEAST: usize = 64;
 pub fn parse(file: FileId, text: &str) -> (Policy, Vec<Diagnostic>) {
     limit_calls();
     let Layout { text, declarations, mut diagnostics, reported, .. } = layout::layout(file, text);
-    let mut policy = Policy { file, declarations: Vec::with_capacity(declarations.len()) };
+    let mut policy = Policy { file, ..Policy::default() };
     let parts = map_parts(&declarations, LEAST, |part| {
-        let (mut read, mut problems) = (Vec::with_capacity(part.len()), Vec::new());
+        let (mut read, mut problems, mut of_tests) = (Vec::with_capacity(part.len()), Vec::new(), Vec::new());
         for chunk in part {
-            let mut cx = Builder { file, base: chunk.range.start, reported: &reported, diagnostics: &mut problems };
-            read.extend(cx.declaration(&chunk_text(&text, chunk)));
+            let chunk_text = chunk_text(&text, chunk);
+            let diagnostics = if recover::first_word(&chunk_text) == "test" { &mut of_tests } else { &mut problems };
+            let mut cx = Builder { file, base: chunk.range.start, reported: &reported, diagnostics, yaml: false };
+            read.extend(cx.declaration(&chunk_text));
         }
-        (read, problems)
+        (read, problems, of_tests)
     });
-    for (mut read, mut problems) in parts {
+    for (mut read, mut problems, mut of_tests) in parts {
         policy.declarations.append(&mut read);
         diagnostics.append(&mut problems);
+        policy.test_diagnostics.append(&mut of_tests);
     }
     (policy, diagnostics)
 }
@@ -93,10 +97,14 @@ pub(crate) struct Builder<'a> {
     pub(crate) base: usize,
     pub(crate) reported: &'a [Span],
     pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
+    /// Whether the declaration was said to hold YAML.
+    pub(crate) yaml: bool,
 }
 
 impl Builder<'_> {
     fn declaration(&mut self, text: &str) -> Option<Declaration> {
+        let joined = recover::port_apart(self, text);
+        let text = joined.as_deref().unwrap_or(text);
         match Mesh::parse(Rule::one_declaration, text) {
             Ok(mut pairs) => self.read_declaration(pairs.next()?),
             Err(error) => {
@@ -108,6 +116,9 @@ impl Builder<'_> {
 
     fn read_declaration(&mut self, pair: Pair<'_>) -> Option<Declaration> {
         let (rule, span) = (pair.as_rule(), self.span(&pair));
+        if rule == Rule::test_block {
+            return TestBlock::read(pair, self).map(Declaration::Test);
+        }
         let mut names = pair.clone().into_inner().take_while(|p| p.as_rule() != Rule::body);
         let name = self.name(&names.next()?);
         Some(match rule {
@@ -185,6 +196,12 @@ impl Builder<'_> {
             let message = format!("`{name}` is written twice");
             self.report(Diagnostic::new(codes::WRITTEN_TWICE, place, message).help("take one of the two away"));
         }
+    }
+
+    /// Whether something between two places was reported before the text was parsed.
+    pub(crate) fn lost(&self, start: usize, end: usize) -> bool {
+        let range = Span::new(self.file, start, end);
+        self.reported.iter().any(|r| r.start >= range.start && r.end <= range.end)
     }
 
     /// Reports, unless the place lies in text that was reported already.

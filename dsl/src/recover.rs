@@ -2,12 +2,12 @@
 
 use crate::clause::KEYWORDS;
 use crate::condition::SUBJECTS;
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, Fix, codes};
 use crate::grammar::{Mesh, Rule};
 use crate::layout::DECLARATIONS;
-use crate::parse::Builder;
-use crate::slip;
-use crate::source::Span;
+use crate::parse::{Builder, Pair};
+use crate::slip::{self, Mend, Slip};
+use crate::source::{FileId, Span};
 use crate::suggest::nearest;
 use pest::Parser;
 use pest::error::{Error, ErrorVariant, InputLocation};
@@ -21,7 +21,11 @@ const FORMS: &[(&str, &str)] = &[
     ("service", "service [NAMESPACE/]NAME[:PORT] { CLAUSES }"),
     ("route", "route [NAMESPACE/]SERVICE[:PORT], … { CLAUSES }"),
     ("listen", "listen NAME ADDRESS:PORT { CLAUSES }"),
+    ("test", "test \"NAME\" [for SERVICE | for listen NAME] { METHOD PATH => EXPECTATIONS }"),
 ];
+
+/// How many slips of one condition are told of at once.
+const MOST_SLIPS: usize = 8;
 
 /// The furthest place that a rule got to.
 fn reached(error: &Error<Rule>) -> usize {
@@ -31,7 +35,7 @@ fn reached(error: &Error<Rule>) -> usize {
     }
 }
 
-fn first_word(text: &str) -> &str {
+pub(crate) fn first_word(text: &str) -> &str {
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(text.len());
     text.get(..end).unwrap_or(text)
 }
@@ -64,7 +68,22 @@ pub(crate) fn declaration(cx: &mut Builder<'_>, text: &str, error: &Error<Rule>)
         return unknown_declaration(cx, text);
     };
     let form = format!("the form is `{form}`");
-    misfit(cx, Text { text, at: cx.base, name: word, form: &form }, reached(error));
+    misfit(cx, Text { text, at: cx.base, name: word, form: &form, rule: Rule::one_declaration }, reached(error));
+}
+
+/// A port that stands beside its service: reported, and read as if it were joined to it.
+pub(crate) fn port_apart(cx: &mut Builder<'_>, text: &str) -> Option<String> {
+    let port = slip::port_apart(text)?;
+    let place = Span::new(cx.file, cx.base + port.start, cx.base + port.end);
+    let number = text.get(port.clone()).unwrap_or("");
+    let blank = Span::new(cx.file, cx.base + port.start - 1, cx.base + port.start);
+    let service = slip::last_word(text.get(..port.start)?).map_or("", |(_, word)| word);
+    let diagnostic =
+        Diagnostic::new(codes::MALFORMED, place, format!("the port `{number}` stands apart from its service"));
+    cx.report(diagnostic.help(format!("a colon joins the two: `{service}:{number}`")).fix(blank, ":"));
+    let mut joined = text.to_owned();
+    joined.replace_range(port.start - 1..port.start, ":");
+    Some(joined)
 }
 
 /// pest gave up: the text took more steps than any sane text of its size.
@@ -82,15 +101,13 @@ fn unknown_declaration(cx: &mut Builder<'_>, text: &str) {
         Diagnostic::new(codes::CLAUSE_OUTSIDE, place, format!("the clause `{word}` stands outside every declaration"))
             .help(format!("put it into a route: `route SERVICE {{ {word} … }}`"))
     } else {
-        Diagnostic::new(codes::UNKNOWN_DECLARATION, place, format!("`{shown}` begins no declaration")).help(format!(
-            "a declaration begins with {}",
-            alternatives(DECLARATIONS.iter().copied().filter(|w| *w != "test"))
-        ))
+        Diagnostic::new(codes::UNKNOWN_DECLARATION, place, format!("`{shown}` begins no declaration"))
+            .help(format!("a declaration begins with {}", alternatives(DECLARATIONS.iter().copied())))
     };
     if let Some(near) = nearest(word, DECLARATIONS.iter().copied()) {
-        diagnostic = diagnostic
-            .help(format!("did you mean `{near}`?"))
-            .fix(Span::new(cx.file, cx.base, cx.base + word.len()), near);
+        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+    } else if let Some(help) = slip::declaration(word) {
+        diagnostic = diagnostic.help(help);
     }
     cx.report(diagnostic);
 }
@@ -106,69 +123,189 @@ pub(crate) fn alternatives<'a>(words: impl IntoIterator<Item = &'a str>) -> Stri
 
 /// A clause that has not its form, or none.
 pub(crate) fn clause(cx: &mut Builder<'_>, text: &str, at: usize) {
+    let lost = cx.lost(at, at + text.len());
     let text = text.trim_end();
     let word = first_word(text);
+    if slip::is_yaml(text, cx.yaml) {
+        return yaml(cx, text, at);
+    }
     let by_number = text.starts_with(|c: char| c.is_ascii_digit() || c == '$');
     let split = by_number.then_some("rest");
     let Some(keyword) = KEYWORDS.iter().find(|k| k.word == split.unwrap_or(word)) else {
         return unknown_clause(cx, text, at);
     };
+    if word == "when" && !text.contains('{') {
+        return without_block(cx, text, at);
+    }
     let name = if by_number { "a split" } else { word };
     let form = format!("the form is `{}`", keyword.form);
-    let reached = match Mesh::parse(keyword.rule, text) {
-        // `90/10` could be a share whose unit is wrong, but what follows it shows that it is not.
-        _ if slip::is_ratio(piece(text, 0)) => 0,
+    // `90/10` could be a share whose unit is wrong, but what follows it shows that it is not.
+    let reached = if slip::is_ratio(piece(text, 0)) { 0 } else { furthest(keyword.rule, text) };
+    // What is lacking was swallowed by a quote that is reported.
+    if !(lost && reached >= text.len()) {
+        misfit(cx, Text { text, at, name, form: &form, rule: keyword.rule }, reached);
+    }
+}
+
+/// A `when` that is followed by no block.
+fn without_block(cx: &mut Builder<'_>, text: &str, at: usize) {
+    let place = Span::new(cx.file, at, at + text.len());
+    let help = "what happens to such requests stands in braces: `when CONDITION { to v2 }`";
+    cx.report(Diagnostic::new(codes::MALFORMED, place, "this `when` has no block").help(help));
+}
+
+/// How far a rule takes a text.
+fn furthest(rule: Rule, text: &str) -> usize {
+    match Mesh::parse(rule, text) {
         Err(error) => reached(&error),
         Ok(pairs) => pairs.as_str().trim_end().len(),
-    };
-    misfit(cx, Text { text, at, name, form: &form }, reached);
+    }
+}
+
+/// A clause that is YAML: said once a declaration, since every line of it is wrong alike.
+fn yaml(cx: &mut Builder<'_>, text: &str, at: usize) {
+    let shown = text.lines().next().unwrap_or("").trim_end();
+    if !std::mem::replace(&mut cx.yaml, true) {
+        let place = Span::new(cx.file, at, at + shown.len());
+        let known = slip::clause(first_word(text.trim_start_matches(['-', ' '])));
+        let help = known.unwrap_or("clauses are written `90% v1, 10% v2`, `to v1`, `timeout 10s`, `retry 3 on 5xx`; each stands on a line of its own, or ends with `;`");
+        let message = format!("`{shown}` is YAML, and no clause");
+        cx.report(Diagnostic::new(codes::FOREIGN_YAML, place, message).help(help));
+    }
 }
 
 fn unknown_clause(cx: &mut Builder<'_>, text: &str, at: usize) {
     let word = first_word(text);
-    let shown = if word.is_empty() { piece(text, 0) } else { word };
+    let is_word = word.contains(|c: char| c.is_ascii_alphanumeric());
+    let shown = if is_word { word } else { piece(text, 0) };
     let place = Span::new(cx.file, at, at + shown.len());
     let diagnostic = Diagnostic::new(codes::UNKNOWN_CLAUSE, place, format!("`{shown}` begins no clause"));
+    if let Some(rest) = slip::after_bullet(text) {
+        let bullet = Span::new(cx.file, at, at + text.len() - rest.len());
+        return cx.report(diagnostic.help("clauses stand without a `-` before them").fix(bullet, ""));
+    }
+    if let Some(slip) = slip::joined(text).or_else(|| slip::find(text, 0, shown).filter(|_| !is_word)) {
+        let rule = KEYWORDS.iter().find(|k| slip.mend.as_ref().is_some_and(|m| m.replacement.trim() == k.word));
+        let place = Place { file: cx.file, at, text, rule: rule.map_or(Rule::malformed, |k| k.rule) };
+        return cx.report(mend(diagnostic, slip, place));
+    }
     let near = nearest(word, KEYWORDS.iter().map(|k| k.word));
-    cx.report(match near {
-        Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(place, near),
-        None if word == "where" || word == "if" => diagnostic.help("conditions are written `when CONDITION { … }`"),
-        None => diagnostic.help("clauses are, for example, `90% v1, 10% v2`, `to v1`, `timeout 10s`, `retry 3 on 5xx`"),
+    let target = piece(text, 0);
+    cx.report(match (slip::clause(word), near) {
+        (Some(help), _) => diagnostic.help(help),
+        (None, Some(near)) => diagnostic.help(format!("did you mean `{near}`?")),
+        (None, None) if matches!(shown, "(" | "[" | "<") => diagnostic.help("a block stands in braces: `{ … }`"),
+        (None, None) if !is_word && shown == text => diagnostic.help(format!("take the `{shown}` away")),
+        (None, None) if slip::is_destination(target) => {
+            diagnostic.help(format!("a destination is written `to {target}`"))
+        }
+        (None, None) => {
+            diagnostic.help("clauses are, for example, `90% v1, 10% v2`, `to v1`, `timeout 10s`, `retry 3 on 5xx`")
+        }
     });
+}
+
+/// A request of a test, or what is expected of it, that has not its form.
+pub(crate) fn test_case(cx: &mut Builder<'_>, pair: &Pair<'_>) {
+    const FORM: &str = "the form is `METHOD PATH [with header NAME = \"VALUE\", …] => EXPECTATION, …`";
+    const EXPECTATIONS: &str = "expectations are, for example, `90% v1, 10% v2`, `to v1`, `not to v2`, `path \"/x\"`, `header x-env = \"prod\"`, `status 403`, `timeout 5s`, `limited to 2/5s`";
+    let text = pair.as_str().trim_end();
+    let at = cx.base + pair.as_span().start();
+    if !text.contains("=>") {
+        let place = Span::new(cx.file, at, at + text.len());
+        let message = "nothing is expected of this request";
+        return cx.report(Diagnostic::new(codes::MALFORMED, place, message).help(FORM));
+    }
+    let reached = furthest(Rule::test_case, text);
+    let behind = text.find("=>").is_some_and(|arrow| reached > arrow);
+    let (name, form) = if behind { ("an expectation", EXPECTATIONS) } else { ("a request", FORM) };
+    misfit(cx, Text { text, at, name, form, rule: Rule::test_case }, reached);
 }
 
 /// A condition that has not its form.
 pub(crate) fn condition(cx: &mut Builder<'_>, text: &str, at: usize, keyword: Span) {
     const FORM: &str = "conditions are, for example, `path = \"/x\"`, `path prefix \"/api\"`, `header x-user exists`, `method GET, POST`, joined by `and`, `or`, `not` and parentheses";
-    const OPERATOR: &str =
-        "an operator stands before a text, and commas between several: `path prefix \"/api\"`, `path = \"/x\", \"/y\"`";
     let trimmed = text.trim_end();
     if trimmed.is_empty() {
         let message = "`when` needs a condition";
         cx.report(Diagnostic::new(codes::INCOMPLETE, keyword, message).help(FORM));
         return;
     }
-    let reached = match Mesh::parse(Rule::condition, trimmed) {
-        Err(error) => reached(&error),
-        Ok(pairs) => pairs.as_str().trim_end().len(),
+    let (mut text, mut at) = (trimmed.to_owned(), at);
+    for _ in 0..MOST_SLIPS {
+        let diagnostic = bad_condition(cx.file, &text, at, FORM);
+        let fix = diagnostic.fix.clone();
+        cx.report(diagnostic);
+        // Behind a slip that can be mended there may be another one.
+        match fix.and_then(|fix| mended(&text, at, &fix)) {
+            Some(next) if furthest(Rule::whole_condition, &next.0) < next.0.len() => (text, at) = next,
+            _ => return,
+        }
+    }
+}
+
+/// A mended text, and where it would begin in its file for what stands behind the mend to keep its
+/// place.
+fn mended(text: &str, at: usize, fix: &Fix) -> Option<(String, usize)> {
+    let (start, end) = (fix.span.start as usize, fix.span.end as usize);
+    let (before, after) = text.get(..start.checked_sub(at)?).zip(text.get(end.checked_sub(at)?..))?;
+    let shifted = (at + end - start).checked_sub(fix.replacement.len())?;
+    Some((format!("{before}{}{after}", fix.replacement), shifted))
+}
+
+/// What to say of a text without an operator before it.
+const OPERATOR: &str =
+    "an operator stands before a text, and commas between several: `path prefix \"/api\"`, `path = \"/x\", \"/y\"`";
+
+/// What to say of a condition that has not its form.
+fn bad_condition(file: FileId, text: &str, at: usize, form: &str) -> Diagnostic {
+    let (start, shown) = match pointed(text, furthest(Rule::whole_condition, text)) {
+        (_, "") => slip::last_word(text).unwrap_or((0, text)),
+        pointed => pointed,
     };
-    let (start, shown) = pointed(trimmed, reached);
-    let place = Span::new(cx.file, at + start, at + start + shown.len());
+    let place = Span::new(file, at + start, at + start + shown.len());
     let bare = shown.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let last = trimmed.len() == start + shown.len();
-    let hint = slip::hint(trimmed, start, shown);
+    let last = text.len() == start + shown.len();
+    let slip = slip::find(text, start, shown);
     let (code, message) = if last && matches!(shown, "and" | "or" | "not" | ",") {
         (codes::INCOMPLETE, format!("nothing follows the `{shown}`"))
     } else {
-        let code = if hint.is_some() { codes::FOREIGN_SYNTAX } else { codes::BAD_CONDITION };
+        let code = if slip.is_some() { codes::FOREIGN_SYNTAX } else { codes::BAD_CONDITION };
         (code, format!("`{shown}` does not fit here in a condition"))
     };
-    let form = if shown.starts_with('"') { OPERATOR } else { FORM };
-    let mut diagnostic = Diagnostic::new(code, place, message).help(hint.unwrap_or(form));
-    if bare && let Some(near) = nearest(shown, SUBJECTS.iter().copied()).filter(|near| *near != shown) {
-        diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(place, near);
+    let form = if shown.starts_with('"') { OPERATOR } else { form };
+    let diagnostic = Diagnostic::new(code, place, message).help(form);
+    if let Some(slip) = slip {
+        return mend(diagnostic, slip, Place { file, at, text, rule: Rule::whole_condition });
     }
-    cx.report(diagnostic);
+    match nearest(shown, SUBJECTS.iter().copied()).filter(|near| bare && *near != shown) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic,
+    }
+}
+
+/// A text that a rule of the grammar should take, and where it begins in its file.
+struct Place<'a> {
+    file: FileId,
+    at: usize,
+    text: &'a str,
+    rule: Rule,
+}
+
+/// Says what to write instead of a slip. A mend is certain only where the grammar takes it.
+fn mend(diagnostic: Diagnostic, slip: Slip, place: Place<'_>) -> Diagnostic {
+    let diagnostic = diagnostic.help(slip.help);
+    let Some(Mend { range, replacement }) = slip.mend else { return diagnostic };
+    let parts = place.text.get(..range.start).zip(place.text.get(range.end..));
+    let taken = parts.is_some_and(|(before, after)| {
+        if replacement == ";" {
+            return furthest(place.rule, before.trim_end()) >= before.trim_end().len();
+        }
+        let mended = format!("{before}{replacement}{after}");
+        furthest(place.rule, &mended) > before.len() + replacement.len()
+    });
+    let span = Span::new(place.file, place.at + range.start, place.at + range.end);
+    if taken { diagnostic.fix(span, replacement) } else { diagnostic }
 }
 
 struct Text<'a> {
@@ -176,6 +313,7 @@ struct Text<'a> {
     at: usize,
     name: &'a str,
     form: &'a str,
+    rule: Rule,
 }
 
 /// The piece at the furthest place reached, or, at the end of the text, the last piece before it.
@@ -198,7 +336,7 @@ fn lacks_more(form: &str, word: &str) -> bool {
 }
 
 fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize) {
-    let Text { text, at, name, form } = part;
+    let Text { text, at, name, form, rule } = part;
     let whole = text.trim_end();
     // pest does not count a keyword that stands without what must follow it as progress.
     let reached = reached.max(if text.starts_with(name) { name.len() } else { 0 });
@@ -212,7 +350,7 @@ fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize) {
     let (start, shown) = pointed(whole, reached);
     let place = Span::new(cx.file, at + start, at + start + shown.len());
     let last = whole.len() == start + shown.len();
-    let hint = slip::hint(whole, start, shown);
+    let slip = slip::find(whole, start, shown);
     let clause = KEYWORDS.iter().any(|k| k.word == shown) && !form.contains(shown);
     let separate = clause.then(|| format!("a `;` or a new line stands between clauses: write `; {shown} …`"));
     let (code, message) = if last && shown == "," {
@@ -220,9 +358,13 @@ fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize) {
     } else if last && lacks_more(form, shown) {
         (codes::INCOMPLETE, format!("`{shown}` is not complete"))
     } else {
-        let code = if hint.is_some() { codes::FOREIGN_SYNTAX } else { codes::MALFORMED };
+        let code = if slip.is_some() { codes::FOREIGN_SYNTAX } else { codes::MALFORMED };
         (code, format!("`{shown}` does not fit here in {quoted}"))
     };
-    let help = hint.or(separate.as_deref()).unwrap_or(form);
-    cx.report(Diagnostic::new(code, place, message).help(help));
+    let help = separate.as_deref().unwrap_or(form);
+    let diagnostic = Diagnostic::new(code, place, message).help(help);
+    cx.report(match slip {
+        Some(slip) => mend(diagnostic, slip, Place { file: cx.file, at, text: whole, rule }),
+        None => diagnostic,
+    });
 }

@@ -1,7 +1,9 @@
 //! The syntax tree of one file.
 
 use crate::clause::Clause;
+use crate::diagnostic::Diagnostic;
 use crate::source::{FileId, Name, Span};
+use crate::testing::TestBlock;
 use crate::value::Value;
 
 /// A parsed file: what could be read of it, in order.
@@ -11,6 +13,8 @@ pub struct Policy {
     pub file: FileId,
     /// Its declarations.
     pub declarations: Vec<Declaration>,
+    /// What is wrong with its tests, which does not keep the rest from being compiled.
+    pub test_diagnostics: Vec<Diagnostic>,
 }
 
 /// One declaration.
@@ -30,6 +34,8 @@ pub enum Declaration {
     Route(Route),
     /// `listen NAME ADDRESS { … }`.
     Listen(Listen),
+    /// `test "NAME" … { … }`.
+    Test(TestBlock),
 }
 
 /// A parameter with its default, which gives it its type.

@@ -1,7 +1,13 @@
 //! The commands, one file each.
 
+mod check;
 mod compile;
+mod eval;
+mod explain;
+mod fix;
 mod fmt;
+mod init;
+mod test;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
@@ -13,7 +19,12 @@ pub(crate) fn run(cli: Cli) -> Exit {
     let terminal = Terminal::new(cli.color);
     match cli.command {
         Command::Compile(args) => compile::run(&args, &terminal),
+        Command::Check(args) => check::run(&args, &terminal),
+        Command::Explain { code } => explain::run(code.as_deref(), &terminal),
         Command::Fmt(args) => fmt::run(&args, &terminal),
+        Command::Test(args) => test::run(&args, &terminal),
+        Command::Eval(args) => eval::run(&args, &terminal),
+        Command::Init(args) => init::run(&args, &terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "meshc", &mut script);

@@ -13,7 +13,9 @@ pub mod page;
 pub mod program;
 pub mod registry;
 
+use meshc_compiler::testing::{self, TEST_FILE};
 use meshc_compiler::{Catalog, Compiled, Options, Target, compile};
+use meshc_dsl::diagnostic::sort;
 use meshc_dsl::{FileId, Sources, layout};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,7 +76,7 @@ impl Case {
     }
 }
 
-/// Compiles a case.
+/// Compiles a case as the commands do: its tests are read, and run where they can be.
 pub fn compile_case(case: &Case) -> (Sources, Compiled) {
     let mut sources = Sources::default();
     let policies: Vec<_> = case.policies.iter().map(|(name, text)| sources.add(name.as_str(), text.as_str())).collect();
@@ -90,7 +92,16 @@ pub fn compile_case(case: &Case) -> (Sources, Compiled) {
         params: case.params.clone(),
         max_regex_program: meshc_compiler::regex::LIMIT,
     };
-    let mut compiled = compile(&sources, &policies, &catalog, &options);
+    let is_test = |file: &FileId| sources.get(*file).expect("it is there").name.ends_with(TEST_FILE);
+    let program: Vec<FileId> = policies.iter().filter(|file| !is_test(file)).copied().collect();
+    let mut compiled = compile(&sources, &program, &catalog, &options);
     compiled.diagnostics.append(&mut problems);
+    let (suite, problems) = testing::prepare(&sources, &policies, &catalog, &options);
+    compiled.diagnostics.extend(problems);
+    if let Some(suite) = suite.filter(|suite| !suite.tests.is_empty()) {
+        let report = suite.run(&sources, None).expect("the patterns are sound");
+        compiled.diagnostics.extend(report.outcomes.into_iter().flat_map(|outcome| outcome.failures));
+    }
+    sort(&mut compiled.diagnostics);
     (sources, compiled)
 }

@@ -110,7 +110,7 @@ impl Cors {
     pub(crate) fn allowed(&self) -> Vec<StringMatcher> {
         let regex = |regex| StringMatcher::SafeRegex(RegexMatcher { regex });
         let origin = |origin: &Origin| match origin {
-            Origin::Any => regex(".*".to_owned()),
+            Origin::Any => regex(".+".to_owned()),
             Origin::Exact(text) => StringMatcher::Exact(text.clone()),
             Origin::Below(scheme, rest) => regex(format!("{}.+{}", regex::quote(scheme), regex::quote(rest))),
             Origin::Pattern(pattern) => regex(regex::search(pattern)),

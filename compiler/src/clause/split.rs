@@ -11,13 +11,13 @@ use meshc_dsl::value::{Portion, portion};
 
 /// The portions of a split, which sum to the whole; `None` when they were reported.
 pub(crate) fn portions<'a>(split: &'a Split, cx: &mut Cx<'a>) -> Option<Vec<Portion>> {
-    let mut portions = Vec::with_capacity(split.shares.len());
-    for share in &split.shares {
-        portions.push(match &share.portion {
-            Portioning::Rest => None,
-            Portioning::Part(value) => Some(cx.word(value, portion)?),
-        });
-    }
+    let read = split.shares.iter().map(|share| match &share.portion {
+        Portioning::Rest => Some(None),
+        Portioning::Part(value) => cx.word(value, portion).map(Some),
+    });
+    // Each is read before the first bad one ends it, so that all of them are reported.
+    let portions: Vec<Option<Option<Portion>>> = read.collect();
+    let portions: Vec<Option<Portion>> = portions.into_iter().collect::<Option<_>>()?;
     let rests = portions.iter().filter(|p| p.is_none()).count();
     let sum: u64 = portions.iter().flatten().map(|p| u64::from(p.0)).sum();
     let whole = u64::from(Portion::WHOLE.0);
@@ -49,6 +49,12 @@ pub(crate) fn whole(upstream: usize) -> Vec<Share> {
     vec![Share { portion: Portion::WHOLE, upstream }]
 }
 
+/// What one is of a weight, in millionths.
+pub(crate) fn unit(split: &[Share]) -> u32 {
+    // Whole percents read better than millionths; Envoy takes any sum.
+    if split.iter().all(|s| s.portion.0 % 10_000 == 0) { 10_000 } else { 1 }
+}
+
 /// The cluster or weighted clusters of a route; `clusters` are the names of the upstreams, `issued`
 /// the cookies that the sides hand out, one for each share, or none.
 pub(crate) fn lower(forward: &Forward, clusters: &[String], issued: &[String], action: &mut envoy::RouteAction) {
@@ -58,8 +64,7 @@ pub(crate) fn lower(forward: &Forward, clusters: &[String], issued: &[String], a
         action.cluster = Some(name(only));
         return;
     }
-    // Whole percents read better than millionths; Envoy takes any sum.
-    let unit = if split.iter().all(|s| s.portion.0 % 10_000 == 0) { 10_000 } else { 1 };
+    let unit = unit(split);
     let weight = |(at, share): (usize, &Share)| envoy::ClusterWeight {
         name: name(share),
         weight: share.portion.0 / unit,

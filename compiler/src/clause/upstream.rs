@@ -18,6 +18,8 @@ use std::time::Duration;
 pub struct UpstreamSettings {
     /// How much may be under way.
     pub circuit_breaker: CircuitBreaker,
+    /// Where a limit of it is written.
+    pub circuit_breaker_span: Option<Span>,
     /// When an endpoint is left out.
     pub outlier: Option<Outlier>,
     /// How an endpoint is chosen.
@@ -92,6 +94,7 @@ impl Written {
     pub(crate) fn finish(&self) -> UpstreamSettings {
         UpstreamSettings {
             circuit_breaker: self.circuit_breaker.map(|(written, _)| written).unwrap_or_default().finish(),
+            circuit_breaker_span: self.circuit_breaker.map(|(_, span)| span),
             outlier: self.outlier.map(|(written, _)| written.finish()),
             balance: self.balance.clone().map(|(balance, _)| balance).unwrap_or_default(),
             connect_timeout: self.connect_timeout.unwrap_or(timeout::DEFAULT_CONNECT),

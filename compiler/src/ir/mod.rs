@@ -183,6 +183,8 @@ pub struct Forward {
     pub host: Option<String>,
     /// The time for all tries together; `None` for no limit.
     pub timeout: Option<Duration>,
+    /// Where that is written.
+    pub timeout_span: Option<Span>,
     /// The time without bytes on the request; `None` for no limit.
     pub idle_timeout: Option<Duration>,
     /// Further tries.

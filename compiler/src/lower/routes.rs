@@ -51,12 +51,15 @@ pub(crate) fn lower(rules: &[Rule], site: Site<'_>, name: &str, diagnostics: &mu
         .collect();
     let plan = limits::plan(&uses, site.target, diagnostics);
     let mut routes = Vec::with_capacity(found.iter().map(|one| one.matches.len()).sum());
-    for one in found {
-        let Some(rule) = rules.get(one.rule) else { continue };
-        let name: Str =
-            if rule.condition.is_none() { "fallback".into() } else { format!("rule-{}", one.rule + 1).into() };
-        routes.extend(one.questions.into_iter().filter_map(|matches| question(rule, &name, matches, site, &plan)));
-        for matches in one.matches {
+    // An alternative that takes `OPTIONS` must not hide what the next one is asked.
+    for alternatives in found.chunk_by(|a, b| a.rule == b.rule) {
+        let Some((at, rule)) = alternatives.first().and_then(|one| Some((one.rule, rules.get(one.rule)?))) else {
+            continue;
+        };
+        let name: Str = if rule.condition.is_none() { "fallback".into() } else { format!("rule-{}", at + 1).into() };
+        let questions = alternatives.iter().flat_map(|one| one.questions.iter().cloned());
+        routes.extend(questions.filter_map(|matches| question(rule, &name, matches, site, &plan)));
+        for matches in alternatives.iter().flat_map(|one| one.matches.iter().cloned()) {
             rule_routes(rule, &name, matches, site, &plan, &mut routes);
         }
     }
@@ -82,7 +85,7 @@ struct Found {
 impl Found {
     fn of(item: &order::Item<'_>, rules: &[Rule], target: Target) -> Self {
         let questions = rules.get(item.rule).and_then(|rule| {
-            let to_upstream = matches!(rule.action, Action::Forward(_));
+            let to_upstream = matches!(&rule.action, Action::Forward(forward) if !forward.read_only);
             Some(cors::questions(rule.cors.as_ref()?, &item.literals, to_upstream, target))
         });
         Self {
@@ -120,9 +123,9 @@ fn longest_body(rules: &[Rule]) -> Option<u32> {
 fn question(rule: &Rule, name: &Str, matches: RouteMatch, site: Site<'_>, plan: &Plan) -> Option<Route> {
     let cors = rule.cors.as_ref()?;
     let mut route = route(name, matches, act(rule, site, plan));
-    match rule.action {
-        Action::Forward(_) => cors::put(cors, &mut route),
-        Action::Redirect(_) | Action::Respond(_) => cors::answer(cors, &mut route),
+    match &rule.action {
+        Action::Forward(forward) if !forward.read_only => cors::put(cors, &mut route),
+        _ => cors::answer(cors, &mut route),
     }
     Some(route)
 }

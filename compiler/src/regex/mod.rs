@@ -1,6 +1,7 @@
 //! Regular expressions for Envoy, which wants RE2 patterns that match the whole text.
 
 mod check;
+pub(crate) mod matcher;
 mod re2;
 mod shrink;
 pub(crate) mod within;

@@ -213,7 +213,9 @@ impl Visitor for Edits<'_> {
             Ast::Dot(_) => self.part.class("[\\x00-\\x{10ffff}]"),
             Ast::ClassPerl(_) | Ast::ClassBracketed(_) => self.part.class(text),
             Ast::Literal(literal) if self.part.stops.contains(&literal.c) => Some(NOTHING.to_owned()),
-            Ast::Assertion(assertion) if matches!(assertion.kind, ast::AssertionKind::EndLine) => {
+            Ast::Assertion(assertion)
+                if matches!(assertion.kind, ast::AssertionKind::EndLine | ast::AssertionKind::EndText) =>
+            {
                 Some(format!("(?:$|{}$)", self.part.after))
             }
             _ => None,
@@ -244,6 +246,7 @@ mod tests {
         let cases = [
             (PATH, "^/a.*b$", &["/axb", "/axb?c", "/ab?"][..], &["/ax?b", "x/ab"][..]),
             (PATH, "^/[^/]+$", &["/a", "/a?b/c"], &["/a/b", "/?a"]),
+            (PATH, r"^/a\z", &["/a", "/a?b"], &["/ab", "/ab?c"]),
             (PATH, r"\W\S$", &["/a", "/-?x"], &["aa", "/?a"]),
             (HOST, "^api[.]", &["api.x", "api.x:80"], &["xapi.x"]),
             (HOST, "8$", &["a8", "a8:80"], &["a:8", "a:88"]),

@@ -7,6 +7,7 @@ use meshc_dsl::diagnostic::codes;
 use meshc_dsl::source::Name;
 use meshc_dsl::suggest::nearest;
 use meshc_dsl::syntax::{Bundle, Declaration, Listen, Param, Policy, Route, Service};
+use meshc_dsl::testing::TestBlock;
 use meshc_dsl::value::{self, Kind, Value, ValueKind};
 use meshc_dsl::{Diagnostic, Span};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,7 @@ pub(crate) struct Declarations<'a> {
     pub(crate) services: Vec<Placed<'a, Service>>,
     pub(crate) routes: Vec<Placed<'a, Route>>,
     pub(crate) listens: Vec<Placed<'a, Listen>>,
+    pub(crate) tests: Vec<Placed<'a, TestBlock>>,
 }
 
 impl<'a> Declarations<'a> {
@@ -62,6 +64,7 @@ impl<'a> Declarations<'a> {
                 Declaration::Service(node) => self.services.push(placed(node, &namespace, scope, file)),
                 Declaration::Route(node) => self.routes.push(placed(node, &namespace, scope, file)),
                 Declaration::Listen(node) => self.listens.push(placed(node, &namespace, scope, file)),
+                Declaration::Test(node) => self.tests.push(placed(node, &namespace, scope, file)),
             }
         }
     }

@@ -4,8 +4,8 @@
 pub(crate) mod condition;
 mod cookies;
 mod cx;
-mod declarations;
-mod destination;
+pub(crate) mod declarations;
+pub(crate) mod destination;
 mod parts;
 mod ports;
 mod reach;
@@ -21,7 +21,9 @@ pub(crate) use cx::{Cx, Env};
 use crate::catalog::Catalog;
 use crate::ir::Program;
 use crate::target::Target;
+use crate::testing::{self, Test};
 use declarations::Declarations;
+use meshc_dsl::diagnostic::any_error;
 use meshc_dsl::syntax::Policy;
 use meshc_dsl::{Diagnostic, Severity, Sources};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +47,25 @@ pub struct Settings<'a> {
 
 /// Resolves all files of a program together.
 pub fn resolve(policies: &[Policy], settings: &Settings<'_>) -> (Program, Vec<Diagnostic>) {
+    resolve_with(policies, settings, |_, _, _, _| {})
+}
+
+/// Resolves a program with its tests, which are looked at only where it has no errors.
+pub(crate) fn resolve_tested(policies: &[Policy], settings: &Settings<'_>) -> (Program, Vec<Test>, Vec<Diagnostic>) {
+    let mut tests = Vec::new();
+    let (program, diagnostics) = resolve_with(policies, settings, |declarations, program, env, diagnostics| {
+        if !any_error(diagnostics) {
+            tests = testing::resolve(&declarations.tests, program, env, diagnostics);
+        }
+    });
+    (program, tests, diagnostics)
+}
+
+fn resolve_with(
+    policies: &[Policy],
+    settings: &Settings<'_>,
+    then: impl FnOnce(&Declarations<'_>, &Program, &Env<'_>, &mut Vec<Diagnostic>),
+) -> (Program, Vec<Diagnostic>) {
     let (declarations, mut diagnostics) = Declarations::collect(policies, settings);
     let mut env = Env {
         sources: settings.sources,
@@ -70,6 +91,7 @@ pub fn resolve(policies: &[Policy], settings: &Settings<'_>) -> (Program, Vec<Di
     program.routes.sort_by(|a, b| a.steered.first().map(|s| &s.service).cmp(&b.steered.first().map(|s| &s.service)));
     program.listens.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     notes_once(&mut diagnostics);
+    then(&declarations, &program, &env, &mut diagnostics);
     (program, diagnostics)
 }
 

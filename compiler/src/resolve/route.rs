@@ -418,6 +418,7 @@ fn forward<'a>(
         path: draft.path.clone(),
         host: draft.host.clone(),
         timeout,
+        timeout_span: draft.timeout_span(),
         idle_timeout,
         retry,
         read_only,

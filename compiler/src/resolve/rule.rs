@@ -74,7 +74,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) deed: Deed<'a>,
     pub(crate) path: Option<PathRewrite>,
     pub(crate) host: Option<String>,
-    timeout: Taken<Option<Duration>>,
+    timeout: Taken<(Option<Duration>, Span)>,
     idle_timeout: Taken<Option<Duration>>,
     retry: Taken<Retry>,
     limit: Taken<RateLimit>,
@@ -106,7 +106,7 @@ impl<'a> Draft<'a> {
             deed: deed(parts, cx),
             path,
             host,
-            timeout: read(&parts.timeout, cx, timeout::resolve),
+            timeout: read(&parts.timeout, cx, |c, cx| Some((timeout::resolve(c, cx)?, c.span))),
             idle_timeout: read(&parts.idle_timeout, cx, timeout::resolve),
             retry: read(&parts.retry, cx, retry::resolve),
             limit: read(&parts.limit, cx, ratelimit::resolve),
@@ -232,9 +232,14 @@ impl<'a> Draft<'a> {
         Some(retry)
     }
 
+    /// Where the timeout is written.
+    pub(crate) fn timeout_span(&self) -> Option<Span> {
+        self.timeout.clone().set().map(|(_, span)| span)
+    }
+
     /// Timeout and idle timeout with the language's defaults.
     pub(crate) fn timeouts(&self) -> (Option<Duration>, Option<Duration>) {
-        timeout::with_defaults(self.timeout.clone().set(), self.idle_timeout.clone().set())
+        timeout::with_defaults(self.timeout.clone().set().map(|(time, _)| time), self.idle_timeout.clone().set())
     }
 }
 

@@ -29,7 +29,7 @@ impl Retry {
         for option in inner {
             let place = cx.span(&option);
             match option.as_rule() {
-                Rule::retry_on => {
+                Rule::retry_on | Rule::expected_on => {
                     cx.refuse_second(!retry.on.is_empty(), "on", place);
                     retry.on = option.into_inner().map(|p| cx.value(p)).collect();
                 }

@@ -51,6 +51,11 @@ pub(super) fn present(name: &str, invert_match: bool) -> HeaderMatcher {
     }
 }
 
+/// The header is there and not empty.
+pub(super) fn some_text(name: &str) -> HeaderMatcher {
+    matcher(name, pattern(".+".to_owned()), false)
+}
+
 /// The tests of a header, as alternatives of lists that all must hold.
 pub(super) fn tests(name: &str, wanted: &Pattern, negated: bool) -> Vec<Vec<HeaderMatcher>> {
     let Some((matches, may_be_empty)) = text(wanted) else { return vec![vec![present(name, negated)]] };

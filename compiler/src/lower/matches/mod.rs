@@ -11,6 +11,7 @@ use crate::envoy::{
     Empty, HeaderMatch, HeaderMatcher, PathSpecifier, QueryParameterMatch, RegexMatcher, RouteMatch, StringMatcher,
 };
 use crate::ir::{Condition, Pattern, Subject, Test};
+use crate::regex;
 use crate::target::Target;
 
 /// The most matches that one condition may become.
@@ -158,8 +159,8 @@ pub(crate) fn preflight(literals: &[Literal<'_>], target: Target) -> Vec<RouteMa
     let (methods, others): (Vec<_>, Vec<_>) = literals.iter().cloned().partition(|l| *l.subject == Subject::Method);
     let mut headers = vec![header::methods(&[Pattern::Equals("OPTIONS".to_owned())], false)];
     headers.extend(methods.iter().map(|l| header::of_methods(ASKED, l.patterns, l.negated)));
-    if methods.is_empty() {
-        headers.push(header::present(ASKED, false));
+    if methods.iter().all(|l| l.negated) {
+        headers.push(header::some_text(ASKED));
     }
     let question = RouteMatch { headers, ..RouteMatch::default() };
     lower(&others, target).into_iter().map(|one| one.and(&question)).collect()
@@ -169,6 +170,9 @@ pub(crate) fn preflight(literals: &[Literal<'_>], target: Target) -> Vec<RouteMa
 pub(crate) fn with_origin(one: &RouteMatch, origins: &[StringMatcher]) -> Vec<RouteMatch> {
     let from = |origin: &StringMatcher| {
         let mut one = one.clone();
+        if matches!(origin, StringMatcher::SafeRegex(pattern) if regex::may_match_empty(&pattern.regex)) {
+            one.headers.push(header::some_text("origin"));
+        }
         one.headers.push(matcher("origin", origin.clone(), false));
         one
     };
