@@ -56,18 +56,20 @@ impl Node {
     /// # Errors
     /// When the text is not YAML, or has a value that JSON does not have.
     pub fn read(text: &str) -> Result<Node, Broken> {
-        // `yes` and `on` are text in YAML 1.2, and what a field of text wants here.
-        let options = serde_saphyr::options! { strict_booleans: true };
-        let read: Result<Spanned<Bare>, _> = serde_saphyr::from_str_with_options(text, options);
+        let read: Result<Spanned<Bare>, _> = serde_saphyr::from_str_with_options(text, options());
         let places = Places::of(text);
-        match read {
-            Ok(bare) => Ok(places.node(bare)),
-            Err(error) => {
-                let at = error.location().map_or(0, |l| places.byte(l));
-                let message = error.without_snippet().to_string();
-                Err(Broken { message: message.lines().next().unwrap_or("").to_owned(), at })
-            }
-        }
+        read.map(|bare| places.node(bare)).map_err(|error| places.broken(&error))
+    }
+
+    /// Reads every document of a text; empty ones are passed over.
+    ///
+    /// # Errors
+    /// When any of them is not YAML, or has a value that JSON does not have.
+    pub fn read_all(text: &str) -> Result<Vec<Node>, Broken> {
+        let read: Result<Vec<Spanned<Bare>>, _> = serde_saphyr::from_multiple_with_options(text, options());
+        let places = Places::of(text);
+        let documents = read.map_err(|error| places.broken(&error))?;
+        Ok(documents.into_iter().map(|bare| places.node(bare)).collect())
     }
 
     /// A value that nobody wrote by hand, and so without places.
@@ -106,6 +108,30 @@ impl Node {
         match self.get_mut(name).map(|node| &mut node.kind) {
             Some(Kind::List(items)) => items,
             _ => &mut [],
+        }
+    }
+
+    /// The items of a list; none where it is not one.
+    pub fn items(&self) -> &[Node] {
+        match &self.kind {
+            Kind::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The named values of a map; none where it is not one.
+    pub fn fields(&self) -> &[(Key, Node)] {
+        match &self.kind {
+            Kind::Map(fields) => fields,
+            _ => &[],
+        }
+    }
+
+    /// The text that the value is.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Text(text) => Some(text),
+            _ => None,
         }
     }
 
@@ -156,6 +182,11 @@ impl Serialize for Node {
             }
         }
     }
+}
+
+/// `yes` and `on` are text in YAML 1.2, and what a field of text wants here.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! { strict_booleans: true }
 }
 
 /// A value whose own place its holder knows.
@@ -251,6 +282,12 @@ impl<'t> Places<'t> {
         if self.bytes.is_empty() { at } else { self.bytes.get(at).copied().unwrap_or(self.text.len()) }
     }
 
+    fn broken(&self, error: &serde_saphyr::Error) -> Broken {
+        let at = error.location().map_or(0, |l| self.byte(l));
+        let message = error.without_snippet().to_string();
+        Broken { message: message.lines().next().unwrap_or("").to_owned(), at }
+    }
+
     fn range(&self, location: Location) -> Range<usize> {
         let start = self.byte(location);
         start..word_end(self.text, start)
@@ -302,6 +339,14 @@ mod tests {
         assert_eq!(Node::read("a: y").unwrap().text("a"), Some("y"));
         let wide = Node::read("ä: ö\n").unwrap();
         assert_eq!(wide.get("ä").unwrap().range, 4..6);
+    }
+
+    #[test]
+    fn documents_are_read_one_by_one() {
+        let text = "---\na: ä\n---\n---\n# nothing\n---\nb: x\n";
+        let all = Node::read_all(text).unwrap();
+        let places: Vec<_> = all.iter().map(|n| text.get(n.fields()[0].1.range.clone()).unwrap()).collect();
+        assert_eq!(places, ["ä", "x"]);
     }
 
     #[test]

@@ -9,10 +9,13 @@
 mod merge;
 mod rules;
 mod scalar;
+mod visit;
 mod walk;
 
 pub use merge::merge;
+pub use visit::visit;
 pub use walk::check;
+pub(crate) use walk::{field_of, place};
 
 use crate::target::Target;
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, MessageDescriptor};
@@ -89,7 +92,7 @@ impl Schema {
     }
 
     /// The message of an `@type` such as `type.googleapis.com/envoy.config.cluster.v3.Cluster`.
-    fn of_type(&self, url: &str) -> Option<MessageDescriptor> {
+    pub(crate) fn of_type(&self, url: &str) -> Option<MessageDescriptor> {
         self.message(url.rsplit('/').next()?)
     }
 

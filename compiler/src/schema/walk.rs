@@ -178,12 +178,12 @@ impl Walk<'_> {
 }
 
 /// A field by its name in the API, or by its name in JSON.
-pub(super) fn field_of(message: &MessageDescriptor, name: &str) -> Option<FieldDescriptor> {
+pub(crate) fn field_of(message: &MessageDescriptor, name: &str) -> Option<FieldDescriptor> {
     message.get_field_by_name(name).or_else(|| message.get_field_by_json_name(name))
 }
 
 /// The place of a named value: its own, or its name's where it goes on for lines.
-fn place(key: &Key, value: &Node) -> Range<usize> {
+pub(crate) fn place(key: &Key, value: &Node) -> Range<usize> {
     match value.kind {
         Kind::Map(_) | Kind::List(_) => key.range.clone(),
         _ if value.range.is_empty() => key.range.clone(),
