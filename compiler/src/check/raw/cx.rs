@@ -72,7 +72,12 @@ pub(super) fn place(found: (&Key, &Node)) -> Range<usize> {
 
 /// The place of a field, or of its message where it is not set.
 pub(super) fn place_of(node: &Node, name: &str) -> Range<usize> {
-    entry(node, name).map_or_else(|| node.range.clone(), place)
+    entry(node, name).map_or_else(|| head(node), place)
+}
+
+/// Where a map begins: its first name.
+pub(super) fn head(node: &Node) -> Range<usize> {
+    node.fields().first().map_or_else(|| node.range.clone(), |(key, _)| key.range.clone())
 }
 
 /// Whether a name is protobuf's JSON form of a field's name: `fooBar` of `foo_bar`.

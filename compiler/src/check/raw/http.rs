@@ -1,6 +1,6 @@
 //! Listeners and routes that decode, and yet do not do what they look like.
 
-use super::cx::{Cx, entry, field, items, place, place_of, text};
+use super::cx::{Cx, entry, field, head, items, place, place_of, text};
 use super::object::{Config, Of};
 use super::references::ADMIN;
 use crate::schema;
@@ -125,7 +125,7 @@ fn of_message(node: &Node, message: &MessageDescriptor, cx: &mut Cx<'_>) {
         "envoy.config.route.v3.RouteAction" => timeout(node, cx),
         "envoy.config.route.v3.RetryPolicy" if text(node, "retry_on").is_none() => {
             let help = "write, for example, `retry_on: \"5xx\"`; without it only requests that ask for it by header are retried";
-            cx.report(codes::RETRY_WITHOUT_CAUSE, &node.range, "this retries on nothing: it has no `retry_on`", help);
+            cx.report(codes::RETRY_WITHOUT_CAUSE, &head(node), "this retries on nothing: it has no `retry_on`", help);
         }
         "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit" => ratelimit(node, cx),
         _ => {}
@@ -136,7 +136,7 @@ fn timeout(action: &Node, cx: &mut Cx<'_>) {
     if field(action, "timeout").is_none() && field(action, "max_stream_duration").is_none() {
         let message = "this route has Envoy's timeout of 15 seconds for a whole response";
         let help = "write `timeout`, such as `timeout: 5s`; `timeout: 0s` is none, for downloads and streams";
-        cx.report(codes::ROUTE_TIMEOUT_LEFT_OPEN, &action.range, message, help);
+        cx.report(codes::ROUTE_TIMEOUT_LEFT_OPEN, &head(action), message, help);
     }
 }
 

@@ -121,18 +121,26 @@ fn node_wide(config: &Config<'_>, resource: &Resource<'_>, cx: &mut Cx<'_>) {
     };
     let message = format!("`{name}` is one name for every object on a node");
     let own = name.rsplit('/').next().unwrap_or(name);
-    let help = format!(
+    let mut help = format!(
         "another object with this name overwrites it, or takes it away when it goes; call it `{}{own}`",
         config.prefix()
     );
+    let named = field(resource.node, "eds_cluster_config").is_some_and(|eds| text(eds, "service_name").is_some());
+    if is_eds(resource.node) && !named {
+        // The endpoints go by the cluster's name, which is about to change.
+        help.push_str(&format!(", with `eds_cluster_config: {{service_name: \"{name}\"}}`"));
+    }
     cx.report(codes::NODE_WIDE_NAME, &place(written), message, help);
+}
+
+fn is_eds(cluster: &Node) -> bool {
+    text(cluster, "type") == Some("EDS") || super::upstream::type_number(cluster) == Some(3)
 }
 
 /// What an EDS cluster asks for is one of the sets that Cilium publishes.
 fn endpoints(config: &Config<'_>, resource: &Resource<'_>, world: &World, cx: &mut Cx<'_>) {
     let eds = field(resource.node, "eds_cluster_config");
-    let is_eds = text(resource.node, "type") == Some("EDS") || super::upstream::type_number(resource.node) == Some(3);
-    if !is_eds || eds.is_some_and(|eds| field(eds, "eds_config").is_some()) {
+    if !is_eds(resource.node) || eds.is_some_and(|eds| field(eds, "eds_config").is_some()) {
         return;
     }
     let written = eds.and_then(|eds| entry(eds, "service_name")).filter(|(_, v)| v.as_text().is_some_and(|t| !t.is_empty()));

@@ -12,12 +12,16 @@ use std::collections::BTreeMap;
 /// The first release that takes the namespaces of services literally.
 const LITERAL_NAMESPACES: u8 = 18;
 
+/// The first release that steers whatever protocol a port has.
+const FLAGS_UDP: u8 = 18;
+
 pub(super) fn check(config: &Config<'_>, cx: &mut Cx<'_>) {
     for service in named(config.spec, "services") {
         namespace(config, service, true, cx);
         listener(config, service, cx);
         if cx.target.has(&SERVICE_PORTS) && items(service, "ports").is_empty() {
-            let message = "this steers every port of the service, UDP too";
+            let udp = if cx.minor() >= FLAGS_UDP { ", those of UDP too" } else { "" };
+            let message = format!("this steers every port of the service{udp}");
             cx.report(codes::PORTS_LEFT_OPEN, &place_of(service, "name"), message, "write its `ports`, such as `ports: [80]`");
         }
         catalog(config, service, true, cx);

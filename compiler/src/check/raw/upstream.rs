@@ -1,6 +1,6 @@
 //! Clusters that decode, and yet leave something to defaults that surprise.
 
-use super::cx::{Cx, entry, field, items, place, text};
+use super::cx::{Cx, entry, field, head, items, place, text};
 use super::http::messages;
 use super::object::{Config, Of};
 use crate::yaml::{Kind, Node};
@@ -46,7 +46,7 @@ fn thresholds(cluster: &Node, cx: &mut Cx<'_>) {
         if !open.is_empty() {
             let message = format!("these thresholds leave {} to Envoy's defaults", open.join(", "));
             let help = "write all four: with any of them Cilium fills in none of its own";
-            cx.report(codes::THRESHOLDS_LEFT_OPEN, &threshold.range, message, help);
+            cx.report(codes::THRESHOLDS_LEFT_OPEN, &head(threshold), message, help);
         }
     }
 }
