@@ -116,9 +116,11 @@ fn every_case_comes_out_as_expected() {
 /// Every code of hand-written objects has a case.
 #[test]
 fn every_code_has_a_case() {
-    let expects = folders("tests/raw").into_iter().map(|f| fs::read_to_string(f.join("expect.txt")).expect("it is there"));
-    let expected: BTreeSet<String> =
-        expects.flat_map(|t| t.lines().filter_map(|l| l.strip_prefix("! ")?.get(..5).map(str::to_owned)).collect::<Vec<_>>()).collect();
+    let expects =
+        folders("tests/raw").into_iter().map(|f| fs::read_to_string(f.join("expect.txt")).expect("it is there"));
+    let expected: BTreeSet<String> = expects
+        .flat_map(|t| t.lines().filter_map(|l| l.strip_prefix("! ")?.get(..5).map(str::to_owned)).collect::<Vec<_>>())
+        .collect();
     let own = |code: &&str| code.get(1..3) == Some("08") && code.get(3..) >= Some("10");
     let codes = meshc_dsl::diagnostic::codes::ALL.iter().map(|c| c.0).filter(own);
     let missing: Vec<&str> = codes.filter(|code| !expected.contains(*code)).collect();
@@ -129,11 +131,14 @@ fn every_code_has_a_case() {
 fn snapshots() -> Vec<(PathBuf, Target, String)> {
     let mut found = Vec::new();
     for folder in folders("snapshots") {
-        let mut files: Vec<PathBuf> = fs::read_dir(&folder).expect("it is there").map(|e| e.expect("it is there").path()).collect();
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(&folder).expect("it is there").map(|e| e.expect("it is there").path()).collect();
         files.sort();
         for path in files {
             let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
-            let Some(target) = name.strip_suffix(".yaml").and_then(Target::parse).filter(|t| t.is_cilium()) else { continue };
+            let Some(target) = name.strip_suffix(".yaml").and_then(Target::parse).filter(|t| t.is_cilium()) else {
+                continue;
+            };
             let text = fs::read_to_string(&path).expect("it can be read");
             found.push((path, target, text));
         }
@@ -201,7 +206,19 @@ fn odd_files_are_reported_and_nothing_more() {
     let deep = "[".repeat(100_000);
     let aliases = "a: &a [x]\nb: &b [*a,*a]\n".to_owned();
     let unclosed = "kind: CiliumEnvoyConfig\nspec: {resources: [";
-    for text in ["", "\n---\n", "null", "- 1\n- 2", "7", "kind: 3", "\u{feff}kind: [a]", &deep, &aliases, unclosed, "ä: \"\\x\""] {
+    for text in [
+        "",
+        "\n---\n",
+        "null",
+        "- 1\n- 2",
+        "7",
+        "kind: 3",
+        "\u{feff}kind: [a]",
+        &deep,
+        &aliases,
+        unclosed,
+        "ä: \"\\x\"",
+    ] {
         let (sources, found) = check(text, Target::DEFAULT, None);
         assert!(!found.is_empty(), "{text:.40}");
         assert!(found.iter().all(|d| d.place().is_none_or(|p| sources.text(p).len() <= text.len())));

@@ -103,7 +103,12 @@ fn service_of(service: &Node, of: &str, names: &[&str], cx: &mut Cx<'_>) {
 
 fn port_number(port: &Node, cx: &mut Cx<'_>) {
     let Kind::Number(number) = &port.kind else {
-        return cx.report(codes::WRONG_TYPE, &port.range, "a port of `services` must be a number", "write it without quotes");
+        return cx.report(
+            codes::WRONG_TYPE,
+            &port.range,
+            "a port of `services` must be a number",
+            "write it without quotes",
+        );
     };
     if !number.as_u64().is_some_and(|n| (1..=65535).contains(&n)) {
         let message = format!("`{number}` is not a port");

@@ -21,36 +21,25 @@ pub(super) fn check(config: &Config<'_>, cx: &mut Cx<'_>) {
     let mut filters = Filters::new();
     for listener in config.of(Of::Listener) {
         chains(listener.node, cx);
-        for (node, message) in messages(listener.node, Of::Listener, cx) {
-            if message.full_name() == MANAGER {
-                manager(config, node, &mut filters, cx);
-            }
-            of_message(node, &message, cx);
+        for (node, _) in listener.messages.iter().filter(|(_, message)| message.full_name() == MANAGER) {
+            manager(config, node, &mut filters, cx);
         }
+    }
+    for (node, message) in config.resources.iter().flat_map(|r| &r.messages) {
+        of_message(node, message, cx);
     }
     for routes in config.of(Of::Routes) {
-        for (node, message) in messages(routes.node, Of::Routes, cx) {
-            of_message(node, &message, cx);
-        }
         if let Some(known) = filters.get(&config.forced(routes.name())) {
-            settings(routes.node, known, cx);
+            settings(routes.messages.iter().map(|(node, _)| *node), known, cx);
         }
     }
-}
-
-/// Every message in a resource.
-pub(super) fn messages<'n>(node: &'n Node, of: Of, cx: &Cx<'_>) -> Vec<(&'n Node, MessageDescriptor)> {
-    let mut found = Vec::new();
-    if let Some(message) = cx.schema.message(of.message()) {
-        schema::visit(node, &message, cx.schema, &mut |node, message| found.push((node, message.clone())));
-    }
-    found
 }
 
 /// Two chains for the same connections: newer agents refuse the listener, Envoy always does.
 fn chains(listener: &Node, cx: &mut Cx<'_>) {
     let chains = items(listener, "filter_chains");
-    let wanted = |chain: &Node| field(chain, "filter_chain_match").map(Node::to_json).filter(|m| *m != serde_json::json!({}));
+    let wanted =
+        |chain: &Node| field(chain, "filter_chain_match").map(Node::to_json).filter(|m| *m != serde_json::json!({}));
     let mut seen: Vec<(Option<serde_json::Value>, &Node)> = Vec::new();
     for chain in chains {
         let own = wanted(chain);
@@ -73,7 +62,11 @@ fn manager<'n>(config: &Config<'_>, node: &'n Node, filters: &mut Filters<'n>, c
     if let Some(name) = field(node, "rds").and_then(|rds| text(rds, "route_config_name")) {
         filters.entry(config.forced(name)).or_default().extend(names);
     } else if let Some(routes) = field(node, "route_config") {
-        settings(routes, &names.collect(), cx);
+        let mut nodes = Vec::new();
+        if let Some(message) = cx.schema.message(Of::Routes.message()) {
+            schema::visit(routes, &message, cx.schema, &mut |node, _| nodes.push(node));
+        }
+        settings(nodes, &names.collect(), cx);
     }
 }
 
@@ -95,25 +88,24 @@ fn router(manager: &Node, filters: &[Node], cx: &mut Cx<'_>) {
         let help = "the router is the last of the HTTP filters";
         cx.report(codes::ROUTER_NOT_LAST, &place_of(behind, "name"), message, help);
     }
-    if let Some(name) = filters.get(at).and_then(|filter| entry(filter, "name")).filter(|(_, v)| v.as_text() != Some(ROUTER)) {
+    if let Some(name) =
+        filters.get(at).and_then(|filter| entry(filter, "name")).filter(|(_, v)| v.as_text() != Some(ROUTER))
+    {
         let message = format!("Cilium puts its policy filter before `{ROUTER}`, and knows it by this name alone");
-        let help = format!("call the router `{ROUTER}`: as it is, HTTP rules of network policies are not enforced here");
+        let help =
+            format!("call the router `{ROUTER}`: as it is, HTTP rules of network policies are not enforced here");
         cx.report(codes::ROUTER_RENAMED, &place(name), message, help);
     }
 }
 
 /// Settings of routes are for filters that the connection manager has.
-fn settings(routes: &Node, filters: &BTreeSet<&str>, cx: &mut Cx<'_>) {
-    let mut found = Vec::new();
-    if let Some(message) = cx.schema.message(Of::Routes.message()) {
-        schema::visit(routes, &message, cx.schema, &mut |node, _| {
-            found.extend(field(node, "typed_per_filter_config").map_or(&[][..], Node::fields));
-        });
-    }
-    for (key, _) in found {
+fn settings<'n>(nodes: impl IntoIterator<Item = &'n Node>, filters: &BTreeSet<&str>, cx: &mut Cx<'_>) {
+    let maps = nodes.into_iter().filter_map(|node| field(node, "typed_per_filter_config"));
+    for (key, _) in maps.flat_map(Node::fields) {
         if !filters.contains(key.name.as_str()) {
             let message = format!("the connection manager has no filter `{}`, so this has no effect", key.name);
-            let help = "add the filter to `http_filters`, before the router; settings of routes only change what is there";
+            let help =
+                "add the filter to `http_filters`, before the router; settings of routes only change what is there";
             cx.report(codes::FILTER_NOT_THERE, &key.range, message, help);
         }
     }
@@ -156,7 +148,9 @@ fn ratelimit(node: &Node, cx: &mut Cx<'_>) {
 /// Envoy's administration interface takes changes from whoever reaches it.
 fn admin(route: &Node, cx: &mut Cx<'_>) {
     let cluster = field(route, "route").and_then(|action| entry(action, "cluster"));
-    let Some(cluster) = cluster.filter(|(_, v)| v.as_text().is_some_and(|n| n == ADMIN || n == "envoy-admin")) else { return };
+    let Some(cluster) = cluster.filter(|(_, v)| v.as_text().is_some_and(|n| n == ADMIN || n == "envoy-admin")) else {
+        return;
+    };
     let Some(matched) = field(route, "match") else { return };
     let by_method = items(matched, "headers").iter().any(|header| text(header, "name") == Some(":method"));
     if !by_method && field(matched, "path").is_none() {

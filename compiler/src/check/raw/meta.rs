@@ -16,7 +16,9 @@ pub(super) fn check(config: &Config<'_>, cx: &mut Cx<'_>) {
         return cx.report(codes::MISSING_PART, &config.node.range, message, "write its `name` there");
     };
     match entry(metadata, "name") {
-        Some(name) if matches!(name.1.kind, Kind::Text(_)) && !config.name.is_empty() => of_name(config.name, name.1, cx),
+        Some(name) if matches!(name.1.kind, Kind::Text(_)) && !config.name.is_empty() => {
+            of_name(config.name, name.1, cx)
+        }
         Some(name) if !matches!(name.1.kind, Kind::Text(_)) => not_text("name", name.1, cx),
         _ => {
             let message = format!("this {} has no name", config.kind);

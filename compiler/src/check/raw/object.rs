@@ -1,8 +1,10 @@
 //! Which objects of a file are CiliumEnvoyConfigs, and what they hold.
 
 use super::cx::{Cx, entry, field, place, place_of, text};
+use crate::schema;
 use crate::yaml::{Key, Kind, Node};
 use meshc_dsl::diagnostic::codes;
+use prost_reflect::MessageDescriptor;
 
 /// A CiliumEnvoyConfig or CiliumClusterwideEnvoyConfig.
 pub(super) struct Config<'n> {
@@ -30,6 +32,8 @@ pub(super) struct Resource<'n> {
     pub(super) of: Of,
     /// Its name with the key before it, if it has one.
     pub(super) name: Option<(&'n Key, &'n Node)>,
+    /// Every message in it with its type, itself first.
+    pub(super) messages: Vec<(&'n Node, MessageDescriptor)>,
 }
 
 /// The types of resource that Cilium takes.
@@ -125,13 +129,17 @@ fn config<'n>(node: &'n Node, kind: &'n str, cx: &mut Cx<'_>) -> Option<Config<'
     let of_metadata = |name: &str| metadata.and_then(|m| text(m, name));
     let clusterwide = kind == "CiliumClusterwideEnvoyConfig";
     let namespace = if clusterwide { "" } else { of_metadata("namespace").unwrap_or("default") };
-    let resources = field(spec, "resources").map_or(&[][..], Node::items).iter().filter_map(resource).collect();
+    let resources =
+        field(spec, "resources").map_or(&[][..], Node::items).iter().filter_map(|node| resource(node, cx)).collect();
     let name = of_metadata("name").unwrap_or("");
     Some(Config { node, kind, clusterwide, name, namespace, spec, resources })
 }
 
-fn resource(node: &Node) -> Option<Resource<'_>> {
+fn resource<'n>(node: &'n Node, cx: &Cx<'_>) -> Option<Resource<'n>> {
     let name = node.text("@type")?.rsplit('/').next()?;
     let of = Of::ALL.into_iter().find(|of| of.message() == name)?;
-    Some(Resource { node, of, name: entry(node, of.name_field()) })
+    let mut messages = Vec::new();
+    let message = cx.schema.message(of.message())?;
+    schema::visit(node, &message, cx.schema, &mut |node, message| messages.push((node, message.clone())));
+    Some(Resource { node, of, name: entry(node, of.name_field()), messages })
 }

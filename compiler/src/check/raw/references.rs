@@ -3,11 +3,10 @@
 use super::cx::{Cx, entry, field, place, place_of, text};
 use super::names::World;
 use super::object::{Config, Of, Resource};
-use crate::schema;
 use crate::yaml::Node;
+use meshc_dsl::Diagnostic;
 use meshc_dsl::diagnostic::codes;
 use meshc_dsl::suggest::nearest;
-use meshc_dsl::Diagnostic;
 use std::collections::BTreeSet;
 
 /// Envoy's own administration interface, a cluster of the agent's bootstrap.
@@ -36,16 +35,15 @@ pub(super) fn check(config: &Config<'_>, world: &World, cx: &mut Cx<'_>) {
         routes: config.of(Of::Routes).map(|r| config.forced(r.name())).collect(),
     };
     for resource in &config.resources {
-        let Some(message) = cx.schema.message(resource.of.message()) else { continue };
         let mut wanted = Vec::new();
-        schema::visit(resource.node, &message, cx.schema, &mut |node, message| {
+        for (node, message) in &resource.messages {
             for (_, field, since) in CLUSTER_FIELDS.iter().filter(|(of, ..)| *of == message.full_name()) {
-                wanted.extend(text(node, field).map(|name| (node, *field, name, *since)));
+                wanted.extend(text(node, field).map(|name| (*node, *field, name, *since)));
             }
             if message.full_name() == "envoy.extensions.filters.network.http_connection_manager.v3.Rds" {
-                wanted.extend(text(node, "route_config_name").map(|name| (node, "route_config_name", name, 0)));
+                wanted.extend(text(node, "route_config_name").map(|name| (*node, "route_config_name", name, 0)));
             }
-        });
+        }
         for (node, field, name, since) in wanted {
             if field == "route_config_name" {
                 routes(config, node, name, &names, cx);
@@ -143,7 +141,8 @@ fn endpoints(config: &Config<'_>, resource: &Resource<'_>, world: &World, cx: &m
     if !is_eds(resource.node) || eds.is_some_and(|eds| field(eds, "eds_config").is_some()) {
         return;
     }
-    let written = eds.and_then(|eds| entry(eds, "service_name")).filter(|(_, v)| v.as_text().is_some_and(|t| !t.is_empty()));
+    let written =
+        eds.and_then(|eds| entry(eds, "service_name")).filter(|(_, v)| v.as_text().is_some_and(|t| !t.is_empty()));
     let own = config.qualified(resource.name());
     let wanted = written.and_then(|(_, value)| value.as_text()).unwrap_or(&own);
     if wanted.is_empty() || world.published.contains(wanted) {

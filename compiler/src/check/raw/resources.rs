@@ -38,11 +38,13 @@ pub(super) fn check(config: &Config<'_>, cx: &mut Cx<'_>) {
         for problem in schema::check(node, &any, cx.schema, cx.target) {
             cx.push(diagnostic(problem, cx));
         }
-        let mut found = Vec::new();
-        schema::visit(node, &any, cx.schema, &mut |node, message| look(node, message, &mut found));
-        for (range, code, message, help) in found {
-            cx.report(code, &range, message, help);
-        }
+    }
+    let mut found = Vec::new();
+    for (node, message) in config.resources.iter().flat_map(|r| &r.messages) {
+        look(node, message, &mut found);
+    }
+    for (range, code, message, help) in found {
+        cx.report(code, &range, message, help);
     }
     names(config, cx);
 }
@@ -93,7 +95,8 @@ fn look(node: &Node, message: &MessageDescriptor, found: &mut Vec<Found>) {
         if value.kind != Kind::Null && deprecated(&field) {
             let instead = INSTEAD.iter().find(|(name, _)| *name == field.full_name()).map(|(_, help)| *help);
             let text = format!("`{}` is deprecated in Envoy's API", key.name);
-            let help = instead.unwrap_or("later releases of Envoy refuse it; its API documentation names what took its place");
+            let help =
+                instead.unwrap_or("later releases of Envoy refuse it; its API documentation names what took its place");
             found.push((key.range.clone(), codes::DEPRECATED_FIELD, text, help.to_owned()));
         }
     }

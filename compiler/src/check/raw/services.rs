@@ -22,7 +22,12 @@ pub(super) fn check(config: &Config<'_>, cx: &mut Cx<'_>) {
         if cx.target.has(&SERVICE_PORTS) && items(service, "ports").is_empty() {
             let udp = if cx.minor() >= FLAGS_UDP { ", those of UDP too" } else { "" };
             let message = format!("this steers every port of the service{udp}");
-            cx.report(codes::PORTS_LEFT_OPEN, &place_of(service, "name"), message, "write its `ports`, such as `ports: [80]`");
+            cx.report(
+                codes::PORTS_LEFT_OPEN,
+                &place_of(service, "name"),
+                message,
+                "write its `ports`, such as `ports: [80]`",
+            );
         }
         catalog(config, service, true, cx);
     }
@@ -67,7 +72,8 @@ fn namespace(config: &Config<'_>, service: &Node, steered: bool, cx: &mut Cx<'_>
         "steer it with a CiliumEnvoyConfig in `{assumed}` (under `metadata`, `namespace: {assumed}`), or with a CiliumClusterwideEnvoyConfig"
     );
     if literal {
-        let message = format!("other releases than cilium-1.18 to 1.20 steer the service in `{}` instead", config.namespace);
+        let message =
+            format!("other releases than cilium-1.18 to 1.20 steer the service in `{}` instead", config.namespace);
         cx.report(codes::FOREIGN_SERVICE, &place(written), message, help);
     } else {
         let message = format!("{} steers the service in `{}` instead", cx.target, config.namespace);
@@ -77,7 +83,8 @@ fn namespace(config: &Config<'_>, service: &Node, steered: bool, cx: &mut Cx<'_>
 
 fn listener(config: &Config<'_>, service: &Node, cx: &mut Cx<'_>) {
     let names: Vec<&str> = config.of(Of::Listener).map(|r| r.name()).filter(|n| !n.is_empty()).collect();
-    let Some((_, node)) = entry(service, "listener").filter(|(_, value)| value.as_text().is_some_and(|t| !t.is_empty()))
+    let Some((_, node)) =
+        entry(service, "listener").filter(|(_, value)| value.as_text().is_some_and(|t| !t.is_empty()))
     else {
         let place = place_of(service, "name");
         let Some(first) = names.first() else {
@@ -119,11 +126,14 @@ fn catalog(config: &Config<'_>, service: &Node, steered: bool, cx: &mut Cx<'_>) 
     let unfit = match () {
         () if known.external_name => Some("it only stands for a DNS name, and has no endpoints"),
         () if steered && known.headless => Some("it is headless, and so has no address to steer"),
-        () if steered && known.session_affinity => Some("its clients stick to a backend by address (`sessionAffinity`)"),
+        () if steered && known.session_affinity => {
+            Some("its clients stick to a backend by address (`sessionAffinity`)")
+        }
         () => None,
     };
     if let Some(why) = unfit {
-        let message = format!("the Service `{name}` cannot be {}: {why}", if steered { "steered" } else { "a backend" });
+        let message =
+            format!("the Service `{name}` cannot be {}: {why}", if steered { "steered" } else { "a backend" });
         cx.report(codes::UNFIT_SERVICE, &place, message, "change the Service, or name another one");
     }
     for node in items(service, if steered { "ports" } else { "number" }) {
@@ -155,7 +165,11 @@ fn one_redirect(config: &Config<'_>, cx: &mut Cx<'_>) {
         let known = first.entry(config.service(service)).or_insert_with(|| listener.clone());
         if *known != listener {
             let message = format!("{} has one listener for a service, whatever its port", cx.target);
-            let help = format!("{}: each port may have its own from {} on", REDIRECT_PER_PORT.reason, REDIRECT_PER_PORT.first());
+            let help = format!(
+                "{}: each port may have its own from {} on",
+                REDIRECT_PER_PORT.reason,
+                REDIRECT_PER_PORT.first()
+            );
             cx.report(codes::TARGET_CANNOT, &node.range, message, help);
         }
     }
@@ -167,11 +181,13 @@ pub(super) fn steered_twice(configs: &[Config<'_>], cx: &mut Cx<'_>) {
     for (at, config) in configs.iter().enumerate() {
         for service in named(config.spec, "services") {
             let others = seen.entry(config.service(service)).or_default();
-            if let Some((_, other)) = others.iter().find(|(object, other)| *object != at && overlap(other, service, cx)) {
+            if let Some((_, other)) = others.iter().find(|(object, other)| *object != at && overlap(other, service, cx))
+            {
                 let message = format!("another object steers `{}` too", config.service(service));
-                let diagnostic = Diagnostic::new(codes::SERVICE_STEERED_TWICE, cx.span(&place_of(service, "name")), message)
-                    .also(cx.span(&place_of(other, "name")), "steered here")
-                    .help("put both into one object: one wins, and deleting either stops the steering");
+                let diagnostic =
+                    Diagnostic::new(codes::SERVICE_STEERED_TWICE, cx.span(&place_of(service, "name")), message)
+                        .also(cx.span(&place_of(other, "name")), "steered here")
+                        .help("put both into one object: one wins, and deleting either stops the steering");
                 cx.push(diagnostic);
             }
             others.push((at, service));

@@ -1,7 +1,6 @@
 //! Clusters that decode, and yet leave something to defaults that surprise.
 
 use super::cx::{Cx, entry, field, head, items, place, text};
-use super::http::messages;
 use super::object::{Config, Of};
 use crate::yaml::{Kind, Node};
 use meshc_dsl::Diagnostic;
@@ -62,7 +61,8 @@ fn outlier(cluster: &Node, cx: &mut Cx<'_>) {
 
 /// Weights of localities count only where the cluster says so.
 fn localities(cluster: &Node, cx: &mut Cx<'_>) {
-    let weighted = field(cluster, "common_lb_config").is_some_and(|c| field(c, "locality_weighted_lb_config").is_some());
+    let weighted =
+        field(cluster, "common_lb_config").is_some_and(|c| field(c, "locality_weighted_lb_config").is_some());
     if weighted || field(cluster, "load_balancing_policy").is_some() {
         return;
     }
@@ -83,7 +83,8 @@ fn fixed_addresses(cluster: &Node, cx: &mut Cx<'_>) {
     }
     let localities = field(cluster, "load_assignment").map_or(&[][..], |assignment| items(assignment, "endpoints"));
     for endpoint in localities.iter().flat_map(|locality| items(locality, "lb_endpoints")) {
-        let address = field(endpoint, "endpoint").and_then(|e| field(e, "address")).and_then(|a| field(a, "socket_address"));
+        let address =
+            field(endpoint, "endpoint").and_then(|e| field(e, "address")).and_then(|a| field(a, "socket_address"));
         let Some(found) = address.and_then(|a| entry(a, "address")) else { continue };
         if found.1.as_text().and_then(|t| t.parse::<IpAddr>().ok()).is_some_and(|ip| !ip.is_loopback()) {
             let message = "a fixed address is for tests: the pod behind it gets another one when it restarts";
@@ -95,23 +96,20 @@ fn fixed_addresses(cluster: &Node, cx: &mut Cx<'_>) {
 
 /// Sides of one split whose connect timeouts differ.
 fn uneven(config: &Config<'_>, cx: &mut Cx<'_>) {
-    let clusters: BTreeMap<String, &Node> = config.of(Of::Cluster).map(|r| (config.qualified(r.name()), r.node)).collect();
-    for resource in config.resources.iter().filter(|r| matches!(r.of, Of::Listener | Of::Routes)) {
-        for (split, message) in messages(resource.node, resource.of, cx) {
-            if !message.full_name().ends_with(".WeightedCluster") {
-                continue;
-            }
-            let sides = items(split, "clusters").iter().filter_map(|side| text(side, "name"));
-            let nodes = sides.filter_map(|name| clusters.get(&config.qualified(name)).copied());
-            let times: Vec<&Node> = nodes.filter_map(|node| field(node, "connect_timeout")).collect();
-            let Some((first, others)) = times.split_first() else { continue };
-            for other in others.iter().filter(|other| other.kind != first.kind) {
-                let message = "the sides of one split have different connect timeouts";
-                let uneven = Diagnostic::new(codes::UNEVEN_CONNECT_TIMEOUTS, cx.span(&other.range), message)
-                    .also(cx.span(&first.range), "this is the first side's")
-                    .help("give them the same, or one side looks worse than it is");
-                cx.push(uneven);
-            }
+    let clusters: BTreeMap<String, &Node> =
+        config.of(Of::Cluster).map(|r| (config.qualified(r.name()), r.node)).collect();
+    let messages = config.resources.iter().flat_map(|r| &r.messages);
+    for (split, _) in messages.filter(|(_, message)| message.full_name().ends_with(".WeightedCluster")) {
+        let sides = items(split, "clusters").iter().filter_map(|side| text(side, "name"));
+        let nodes = sides.filter_map(|name| clusters.get(&config.qualified(name)).copied());
+        let times: Vec<&Node> = nodes.filter_map(|node| field(node, "connect_timeout")).collect();
+        let Some((first, others)) = times.split_first() else { continue };
+        for other in others.iter().filter(|other| other.kind != first.kind) {
+            let message = "the sides of one split have different connect timeouts";
+            let uneven = Diagnostic::new(codes::UNEVEN_CONNECT_TIMEOUTS, cx.span(&other.range), message)
+                .also(cx.span(&first.range), "this is the first side's")
+                .help("give them the same, or one side looks worse than it is");
+            cx.push(uneven);
         }
     }
 }
