@@ -29,8 +29,15 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Compile policies to resources on stdout.
     Compile(Compile),
+    /// Find every mistake in policies without writing resources.
+    Check(Check),
     /// Format policies in place; stdin goes to stdout.
     Fmt(Fmt),
+    /// Say what a diagnostic means, with a wrong and a right example.
+    Explain {
+        /// Its code, such as E0302; without one, all codes are listed.
+        code: Option<String>,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -64,6 +71,34 @@ pub(crate) struct Compile {
     /// Write to a file, or one file an object into a folder (a path that ends in `/`, or exists as one).
     #[arg(long, value_name = "FILE|DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    /// The format of the diagnostics: json and sarif go to stdout, human and short to stderr.
+    #[arg(long, value_enum, default_value_t = Report::Human)]
+    pub(crate) format: Report,
+    /// Exit 1 for warnings too.
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+    /// Mend in the files what can be mended for certain.
+    #[arg(long)]
+    pub(crate) fix: bool,
+}
+
+/// The format of diagnostics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Report {
+    /// The text underlined, with what to write instead.
+    Human,
+    /// A line each.
+    Short,
+    /// One JSON object.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
 }
 
 /// The format of resources.

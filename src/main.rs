@@ -6,6 +6,7 @@ mod config;
 mod exit;
 mod input;
 mod output;
+mod pages;
 mod render;
 
 use clap::Parser;

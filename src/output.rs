@@ -61,7 +61,19 @@ impl Terminal {
         self.fail(&failure.to_string())
     }
 
-    fn say(&self, text: &str) {
+    /// Writes a text for people as the product: with its colours on a terminal.
+    pub(crate) fn page(&self, text: &str) -> Exit {
+        let mut out = anstream::AutoStream::new(io::stdout().lock(), self.color);
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                self.fail(&format!("cannot write to stdout: {error}"))
+            }
+            _ => Exit::Done,
+        }
+    }
+
+    /// Says a text for people as it is.
+    pub(crate) fn say(&self, text: &str) {
         let mut err = anstream::AutoStream::new(io::stderr().lock(), self.color);
         // Nobody is left to tell when stderr is gone.
         let _ = writeln!(err, "{text}");
@@ -75,6 +87,8 @@ fn standard_output() -> io::Result<File> {
 
 /// Writes a file so that it is either as before or complete.
 pub(crate) fn write_whole(path: &Path, parts: &[String]) -> io::Result<()> {
+    // A link stays one: what it leads to is written.
+    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let name = path.file_name().ok_or_else(|| io::Error::from(ErrorKind::InvalidInput))?;
     let mut temporary = name.to_owned();
     temporary.push(format!(".{}.tmp", std::process::id()));

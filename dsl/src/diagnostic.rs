@@ -180,6 +180,10 @@ codes! {
     TOO_COMPLEX = "E0111";
     /// A condition that does not have its form.
     BAD_CONDITION = "E0112";
+    /// YAML of another tool where policy should stand.
+    FOREIGN_YAML = "E0120";
+    /// Text in quotes of another kind than the language's.
+    FOREIGN_QUOTES = "E0121";
     // E02xx: names
     /// Not a Kubernetes name.
     BAD_NAME = "E0201";

@@ -7,6 +7,7 @@
 //! byte keeps its place, so spans need no translation. Time and space are linear.
 
 use crate::diagnostic::{Diagnostic, codes};
+use crate::foreign;
 use crate::source::{FileId, Span};
 use std::ops::Range;
 
@@ -86,6 +87,8 @@ pub fn layout(file: FileId, text: &str) -> Layout {
 struct Open {
     at: usize,
     bracket: u8,
+    /// Whether it stands for a bracket of another kind.
+    foreign: bool,
 }
 
 struct Scanner<'a> {
@@ -147,6 +150,12 @@ impl<'a> Scanner<'a> {
     fn run(mut self) -> Scanned {
         while let Some(byte) = self.peek(0) {
             match byte {
+                _ if self.document_begins() => self.document(),
+                b'\'' if !self.adjoins() && self.foreign_text('\'') => {}
+                b'/' if self.apart() && matches!(self.peek(1), Some(b'/' | b'*')) => self.foreign_comment(),
+                b'[' if self.ends_line() => self.foreign_bracket(b'{'),
+                b']' if self.open.last().is_some_and(|o| o.foreign) => self.foreign_bracket(b'}'),
+                b';' if self.open.is_empty() && self.after_block() => self.stray_separator(),
                 b'\n' => self.newline(),
                 b' ' | b'\t' => self.at += 1,
                 b'#' => self.comment(),
@@ -205,7 +214,6 @@ impl<'a> Scanner<'a> {
 
     fn quoted(&mut self) {
         let (start, mut at) = (self.at, self.at + 1);
-        self.begin(start);
         let closed = loop {
             match self.bytes.get(at) {
                 Some(b'"') => break true,
@@ -214,7 +222,115 @@ impl<'a> Scanner<'a> {
                 Some(_) => at += 1,
             }
         };
+        if !closed && self.foreign_text('"') {
+            return;
+        }
+        self.begin(start);
         self.end_text(start, at, closed, '"');
+    }
+
+    /// Reads text in quotes of another kind as if it stood in plain ones, and reports it; says
+    /// whether there was one up to the end of the line.
+    fn foreign_text(&mut self, opening: char) -> bool {
+        let start = self.at;
+        let inside = start + opening.len_utf8();
+        let line = self.text.get(inside..).and_then(|t| t.lines().next()).unwrap_or("");
+        let Some((length, closing)) = foreign::closing_quote(opening, line) else { return false };
+        let end = inside + length + closing.len_utf8();
+        let content = line.get(..length).unwrap_or("");
+        self.begin(start);
+        self.refuse_forbidden(start..end);
+        let span = Span::new(self.file, start, end);
+        self.report(span, foreign::quotes(span, opening, closing, content));
+        self.blank(start..inside);
+        self.blank(inside + length..end);
+        // What would end the text, or begin an escape, is no part of what is checked further.
+        for byte in self.out.get_mut(inside..inside + length).unwrap_or_default() {
+            *byte = if matches!(byte, b'"' | b'\\') { b'_' } else { *byte };
+        }
+        for at in [inside - 1, inside + length] {
+            if let Some(byte) = self.out.get_mut(at) {
+                *byte = b'"';
+            }
+        }
+        self.last = Last::Other;
+        self.at = end;
+        true
+    }
+
+    /// Whether the byte before this one separates words.
+    fn apart(&self) -> bool {
+        let before = self.at.checked_sub(1).and_then(|i| self.bytes.get(i));
+        before.is_none_or(|b| b.is_ascii_whitespace() || matches!(b, b';' | b'{' | b'}'))
+    }
+
+    /// Whether nothing but blanks follows this byte in its line.
+    fn ends_line(&self) -> bool {
+        let rest = self.text.get(self.at + 1..).and_then(|t| t.lines().next());
+        self.apart() && rest.is_none_or(|line| line.trim().is_empty())
+    }
+
+    /// Whether the last thing before this byte is a closed block, in the same line.
+    fn after_block(&self) -> bool {
+        let before = self.out.get(..self.at).unwrap_or_default();
+        before.iter().rev().find(|b| !matches!(b, b' ' | b'\t')) == Some(&b'}')
+    }
+
+    /// `// …` and `/* … */`: reported, and taken as comments.
+    fn foreign_comment(&mut self) {
+        let rest = self.text.get(self.at..).unwrap_or("");
+        let line = rest.lines().next().map_or(0, str::len);
+        let block = rest.starts_with("/*");
+        let length = if block { rest.find("*/").map_or(line, |end| end + 2) } else { line };
+        let sign = Span::new(self.file, self.at, self.at + 2);
+        let diagnostic = Diagnostic::new(codes::MALFORMED, sign, format!("`{}` begins no comment", rest.get(..2).unwrap_or("")))
+            .help("a comment begins with `#` and runs to the end of its line");
+        self.report(sign, if block { diagnostic } else { diagnostic.fix(sign, "#") });
+        self.blank(self.at..self.at + length);
+        self.at += length;
+    }
+
+    /// `[` and `]` around a block: reported, and taken as braces.
+    fn foreign_bracket(&mut self, brace: u8) {
+        let span = Span::new(self.file, self.at, self.at + 1);
+        let (shown, meant) = if brace == b'{' { ('[', '{') } else { (']', '}') };
+        let what = if brace == b'{' { "opens" } else { "closes" };
+        let diagnostic = Diagnostic::new(codes::MALFORMED, span, format!("`{shown}` {what} no block"))
+            .help("a block stands in braces: `{ … }`")
+            .fix(span, meant.to_string());
+        self.report(span, diagnostic);
+        if let Some(byte) = self.out.get_mut(self.at) {
+            *byte = brace;
+        }
+        if brace == b'{' { self.open_bracket(brace) } else { self.close_bracket(brace) }
+    }
+
+    /// `route a:80 { … };`
+    fn stray_separator(&mut self) {
+        let span = Span::new(self.file, self.at, self.at + 1);
+        let diagnostic = Diagnostic::new(codes::MALFORMED, span, "nothing stands behind a declaration's closing brace")
+            .help("take the `;` away")
+            .fix(span, "");
+        self.report(span, diagnostic);
+        self.blank(self.at..self.at + 1);
+        self.at += 1;
+    }
+
+    /// Whether a document of another tool begins here, where a declaration could.
+    fn document_begins(&self) -> bool {
+        let line_start = self.at.checked_sub(1).is_none_or(|before| self.bytes.get(before) == Some(&b'\n'));
+        let free = line_start && self.start.is_none() && self.open.is_empty();
+        free && foreign::begins(self.text.get(self.at..).unwrap_or(""))
+    }
+
+    /// Reports such a document once, and passes over it.
+    fn document(&mut self) {
+        let rest = self.text.get(self.at..).unwrap_or("");
+        let end = self.at + foreign::length(rest);
+        let document = self.text.get(self.at..end).unwrap_or("");
+        self.layout.diagnostics.push(foreign::document(self.file, self.at, document));
+        self.blank(self.at..end);
+        self.at = end;
     }
 
     fn raw(&mut self) {
@@ -234,9 +350,17 @@ impl<'a> Scanner<'a> {
         if closed {
             return;
         }
-        // What an unclosed quote swallowed must not be read as brackets by the grammar.
-        self.blank(start..end);
         let first_line = self.text.get(start..end).and_then(|t| t.lines().next()).map_or(1, str::len);
+        let block = self.text.get(start..start + first_line).and_then(|t| t.find(" {"));
+        match block.filter(|at| quote == '"' && *at > 0).and_then(|at| self.out.get_mut(start + at)) {
+            // A block that follows shows where the text was to end.
+            Some(byte) => {
+                *byte = b'"';
+                self.at = start + block.unwrap_or(0) + 1;
+            }
+            // What an unclosed quote swallowed must not be read as brackets by the grammar.
+            None => self.blank(start..end),
+        }
         let span = Span::new(self.file, start, start + first_line);
         let message = format!("this {quote} is never closed");
         let help = format!("put a closing {quote} at the end of the text");
@@ -253,7 +377,7 @@ impl<'a> Scanner<'a> {
                 .help("`when` does not nest, and a condition rarely needs more than two levels");
             self.report(span, diagnostic);
         }
-        self.open.push(Open { at: self.at, bracket });
+        self.open.push(Open { at: self.at, bracket, foreign: self.bytes.get(self.at) != Some(&bracket) });
         self.last = Last::Other;
         self.at += 1;
     }
@@ -304,6 +428,10 @@ impl<'a> Scanner<'a> {
     fn newline(&mut self) {
         let inside_parens = self.open.last().is_some_and(|o| o.bracket == b'(');
         let resync = self.resync && self.declaration_follows();
+        if self.resync && !resync && self.outdented() {
+            self.close_here();
+            return;
+        }
         if !resync && (inside_parens || self.continues() || self.brace_follows()) {
             self.blank(self.at..self.at + 1);
             self.at += 1;
@@ -354,6 +482,34 @@ impl<'a> Scanner<'a> {
         DECLARATIONS.contains(&word) && rest.starts_with([' ', '\t'])
     }
 
+    /// Whether the next line stands no deeper than the one that opened the innermost block, and does
+    /// not close it.
+    fn outdented(&self) -> bool {
+        let Some(open) = self.open.last().filter(|o| o.bracket == b'{') else { return false };
+        let next = self.text.get(self.at + 1..).and_then(|t| t.lines().find(|l| !l.trim().is_empty()));
+        let Some(next) = next.filter(|line| !line.trim_start().starts_with(['}', '{', '#', ']'])) else { return false };
+        let begin = self.text.get(..open.at).and_then(|t| t.rfind('\n')).map_or(0, |at| at + 1);
+        let opening = self.text.get(begin..open.at).unwrap_or("");
+        // A block that opens and goes on in one line says nothing of the depth of what follows.
+        indentation(next) <= indentation(opening) && self.text.get(begin..self.at).is_some_and(|t| t.contains('\n'))
+    }
+
+    /// Closes the innermost block in place of the newline.
+    fn close_here(&mut self) {
+        if let Some(open) = self.open.pop() {
+            self.unclosed(&open);
+            self.missing -= 1;
+        }
+        if let Some(byte) = self.out.get_mut(self.at) {
+            *byte = b'}';
+        }
+        self.last = Last::Other;
+        self.at += 1;
+        if self.open.is_empty() {
+            self.end_declaration();
+        }
+    }
+
     fn close_all(&mut self) {
         while let Some(open) = self.open.pop() {
             self.unclosed(&open);
@@ -382,6 +538,9 @@ impl<'a> Scanner<'a> {
             self.at += 1;
             return;
         };
+        if self.foreign_text(c) {
+            return;
+        }
         self.begin(self.at);
         self.refuse_forbidden(self.at..self.at + c.len_utf8());
         self.last = Last::Other;
@@ -407,6 +566,10 @@ impl<'a> Scanner<'a> {
             }
         }
     }
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 /// The name of a character that may not stand in a file: it would hide text from a reader.

@@ -7,6 +7,7 @@
 pub mod clause;
 pub mod condition;
 pub mod diagnostic;
+mod foreign;
 pub mod format;
 mod grammar;
 pub mod layout;
@@ -20,5 +21,4 @@ pub mod syntax;
 pub mod value;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
-pub use slip::smart_quoted;
 pub use source::{FileId, SourceFile, Sources, Span};

@@ -29,7 +29,8 @@ pub fn parse(file: FileId, text: &str) -> (Policy, Vec<Diagnostic>) {
     let parts = map_parts(&declarations, LEAST, |part| {
         let (mut read, mut problems) = (Vec::with_capacity(part.len()), Vec::new());
         for chunk in part {
-            let mut cx = Builder { file, base: chunk.range.start, reported: &reported, diagnostics: &mut problems };
+            let base = chunk.range.start;
+            let mut cx = Builder { file, base, reported: &reported, diagnostics: &mut problems, yaml: false };
             read.extend(cx.declaration(&chunk_text(&text, chunk)));
         }
         (read, problems)
@@ -93,6 +94,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) base: usize,
     pub(crate) reported: &'a [Span],
     pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
+    /// Whether the declaration was said to hold YAML.
+    pub(crate) yaml: bool,
 }
 
 impl Builder<'_> {
@@ -185,6 +188,12 @@ impl Builder<'_> {
             let message = format!("`{name}` is written twice");
             self.report(Diagnostic::new(codes::WRITTEN_TWICE, place, message).help("take one of the two away"));
         }
+    }
+
+    /// Whether something between two places was reported before the text was parsed.
+    pub(crate) fn lost(&self, start: usize, end: usize) -> bool {
+        let range = Span::new(self.file, start, end);
+        self.reported.iter().any(|r| r.start >= range.start && r.end <= range.end)
     }
 
     /// Reports, unless the place lies in text that was reported already.

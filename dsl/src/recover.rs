@@ -5,8 +5,8 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::grammar::{Mesh, Rule};
 use crate::layout::DECLARATIONS;
 use crate::parse::Builder;
-use crate::slip;
-use crate::source::Span;
+use crate::slip::{self, Mend, Slip};
+use crate::source::{FileId, Span};
 use crate::suggest::nearest;
 use pest::Parser;
 use pest::error::{Error, ErrorVariant, InputLocation};
@@ -63,7 +63,7 @@ pub(crate) fn declaration(cx: &mut Builder<'_>, text: &str, error: &Error<Rule>)
         return unknown_declaration(cx, text);
     };
     let form = format!("the form is `{form}`");
-    misfit(cx, Text { text, at: cx.base, name: word, form: &form }, reached(error));
+    misfit(cx, Text { text, at: cx.base, name: word, form: &form, rule: Rule::one_declaration }, reached(error));
 }
 
 /// pest gave up: the text took more steps than any sane text of its size.
@@ -91,9 +91,9 @@ fn unknown_declaration(cx: &mut Builder<'_>, text: &str) {
         ))
     };
     if let Some(near) = nearest(word, DECLARATIONS.iter().copied()) {
-        diagnostic = diagnostic
-            .help(format!("did you mean `{near}`?"))
-            .fix(Span::new(cx.file, cx.base, cx.base + word.len()), near);
+        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+    } else if let Some(help) = slip::declaration(word) {
+        diagnostic = diagnostic.help(help);
     }
     cx.report(diagnostic);
 }
@@ -109,22 +109,55 @@ pub(crate) fn alternatives<'a>(words: impl IntoIterator<Item = &'a str>) -> Stri
 
 /// A clause that has not its form, or none.
 pub(crate) fn clause(cx: &mut Builder<'_>, text: &str, at: usize) {
+    let lost = cx.lost(at, at + text.len());
     let text = text.trim_end();
     let word = first_word(text);
+    if slip::is_yaml(text, cx.yaml) {
+        return yaml(cx, text, at);
+    }
     let by_number = text.starts_with(|c: char| c.is_ascii_digit() || c == '$');
     let split = by_number.then_some("rest");
     let Some(keyword) = KEYWORDS.iter().find(|k| k.word == split.unwrap_or(word)) else {
         return unknown_clause(cx, text, at);
     };
+    if word == "when" && !text.contains('{') {
+        return without_block(cx, text, at);
+    }
     let name = if by_number { "a split" } else { word };
     let form = format!("the form is `{}`", keyword.form);
-    let reached = match Mesh::parse(keyword.rule, text) {
-        // `90/10` could be a share whose unit is wrong, but what follows it shows that it is not.
-        _ if slip::is_ratio(piece(text, 0)) => 0,
+    // `90/10` could be a share whose unit is wrong, but what follows it shows that it is not.
+    let reached = if slip::is_ratio(piece(text, 0)) { 0 } else { furthest(keyword.rule, text) };
+    // What is lacking was swallowed by a quote that is reported.
+    if !(lost && reached >= text.len()) {
+        misfit(cx, Text { text, at, name, form: &form, rule: keyword.rule }, reached);
+    }
+}
+
+/// A `when` that is followed by no block.
+fn without_block(cx: &mut Builder<'_>, text: &str, at: usize) {
+    let place = Span::new(cx.file, at, at + text.len());
+    let help = "what happens to such requests stands in braces: `when CONDITION { to v2 }`";
+    cx.report(Diagnostic::new(codes::MALFORMED, place, "this `when` has no block").help(help));
+}
+
+/// How far a rule takes a text.
+fn furthest(rule: Rule, text: &str) -> usize {
+    match Mesh::parse(rule, text) {
         Err(error) => reached(&error),
         Ok(pairs) => pairs.as_str().trim_end().len(),
-    };
-    misfit(cx, Text { text, at, name, form: &form }, reached);
+    }
+}
+
+/// A clause that is YAML: said once a declaration, since every line of it is wrong alike.
+fn yaml(cx: &mut Builder<'_>, text: &str, at: usize) {
+    let shown = text.lines().next().unwrap_or("").trim_end();
+    if !std::mem::replace(&mut cx.yaml, true) {
+        let place = Span::new(cx.file, at, at + shown.len());
+        let known = slip::clause(first_word(text.trim_start_matches(['-', ' '])));
+        let help = known.unwrap_or("clauses are written `90% v1, 10% v2`, `to v1`, `timeout 10s`, `retry 3 on 5xx`; each stands on a line of its own, or ends with `;`");
+        let message = format!("`{shown}` is YAML, and no clause");
+        cx.report(Diagnostic::new(codes::FOREIGN_YAML, place, message).help(help));
+    }
 }
 
 fn unknown_clause(cx: &mut Builder<'_>, text: &str, at: usize) {
@@ -132,11 +165,27 @@ fn unknown_clause(cx: &mut Builder<'_>, text: &str, at: usize) {
     let shown = if word.is_empty() { piece(text, 0) } else { word };
     let place = Span::new(cx.file, at, at + shown.len());
     let diagnostic = Diagnostic::new(codes::UNKNOWN_CLAUSE, place, format!("`{shown}` begins no clause"));
+    if let Some(rest) = slip::after_bullet(text) {
+        let bullet = Span::new(cx.file, at, at + text.len() - rest.len());
+        return cx.report(diagnostic.help("clauses stand without a `-` before them").fix(bullet, ""));
+    }
+    if let Some(slip) = slip::joined(text).or_else(|| slip::find(text, 0, piece(text, 0)).filter(|_| word.is_empty())) {
+        let rule = KEYWORDS.iter().find(|k| slip.mend.as_ref().is_some_and(|m| m.replacement.trim() == k.word));
+        let place = Place { file: cx.file, at, text, rule: rule.map_or(Rule::malformed, |k| k.rule) };
+        return cx.report(mend(diagnostic, slip, place));
+    }
     let near = nearest(word, KEYWORDS.iter().map(|k| k.word));
-    cx.report(match near {
-        Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(place, near),
-        None if word == "where" || word == "if" => diagnostic.help("conditions are written `when CONDITION { … }`"),
-        None => diagnostic.help("clauses are, for example, `90% v1, 10% v2`, `to v1`, `timeout 10s`, `retry 3 on 5xx`"),
+    let target = piece(text, 0);
+    cx.report(match (slip::clause(word), near) {
+        (Some(help), _) => diagnostic.help(help),
+        (None, Some(near)) => diagnostic.help(format!("did you mean `{near}`?")),
+        (None, None) if matches!(shown, "(" | "[" | "<") => diagnostic.help("a block stands in braces: `{ … }`"),
+        (None, None) if slip::is_destination(target) => {
+            diagnostic.help(format!("a destination is written `to {target}`"))
+        }
+        (None, None) => {
+            diagnostic.help("clauses are, for example, `90% v1, 10% v2`, `to v1`, `timeout 10s`, `retry 3 on 5xx`")
+        }
     });
 }
 
@@ -149,11 +198,7 @@ pub(crate) fn condition(cx: &mut Builder<'_>, text: &str, at: usize, keyword: Sp
         cx.report(Diagnostic::new(codes::BAD_CONDITION, keyword, message).help(FORM));
         return;
     }
-    let reached = match Mesh::parse(Rule::condition, trimmed) {
-        Err(error) => reached(&error),
-        Ok(pairs) => pairs.as_str().trim_end().len(),
-    };
-    let (start, shown) = pointed(trimmed, reached);
+    let (start, shown) = pointed(trimmed, furthest(Rule::condition, trimmed));
     let place = Span::new(cx.file, at + start, at + start + shown.len());
     let bare = shown.starts_with(|c: char| c.is_ascii_alphanumeric());
     let subject = ["path", "host", "header", "query", "cookie", "method", "grpc"];
@@ -163,12 +208,34 @@ pub(crate) fn condition(cx: &mut Builder<'_>, text: &str, at: usize, keyword: Sp
     } else {
         format!("`{shown}` does not fit here in a condition")
     };
-    let hint = slip::hint(trimmed, start, shown).unwrap_or(FORM);
-    let mut diagnostic = Diagnostic::new(codes::BAD_CONDITION, place, message).help(hint);
-    if bare && let Some(near) = nearest(shown, subject).filter(|near| *near != shown) {
-        diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(place, near);
+    let mut diagnostic = Diagnostic::new(codes::BAD_CONDITION, place, message).help(FORM);
+    if let Some(slip) = slip::find(trimmed, start, shown) {
+        diagnostic = mend(diagnostic, slip, Place { file: cx.file, at, text: trimmed, rule: Rule::condition });
+    } else if bare && let Some(near) = nearest(shown, subject).filter(|near| *near != shown) {
+        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
     }
     cx.report(diagnostic);
+}
+
+/// A text that a rule of the grammar should take, and where it begins in its file.
+struct Place<'a> {
+    file: FileId,
+    at: usize,
+    text: &'a str,
+    rule: Rule,
+}
+
+/// Says what to write instead of a slip. A mend is certain only where the grammar takes it.
+fn mend(diagnostic: Diagnostic, slip: Slip, place: Place<'_>) -> Diagnostic {
+    let diagnostic = diagnostic.help(slip.help);
+    let Some(Mend { range, replacement }) = slip.mend else { return diagnostic };
+    let parts = place.text.get(..range.start).zip(place.text.get(range.end..));
+    let taken = parts.is_some_and(|(before, after)| {
+        let mended = format!("{before}{replacement}{after}");
+        furthest(place.rule, &mended) > before.len() + replacement.len()
+    });
+    let span = Span::new(place.file, place.at + range.start, place.at + range.end);
+    if taken { diagnostic.fix(span, replacement) } else { diagnostic }
 }
 
 struct Text<'a> {
@@ -176,6 +243,7 @@ struct Text<'a> {
     at: usize,
     name: &'a str,
     form: &'a str,
+    rule: Rule,
 }
 
 /// The piece at the furthest place reached, or, at the end of the text, the last piece before it.
@@ -198,7 +266,7 @@ fn lacks_more(form: &str, word: &str) -> bool {
 }
 
 fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize) {
-    let Text { text, at, name, form } = part;
+    let Text { text, at, name, form, rule } = part;
     let whole = text.trim_end();
     // pest does not count a keyword that stands without what must follow it as progress.
     let reached = reached.max(if text.starts_with(name) { name.len() } else { 0 });
@@ -219,6 +287,9 @@ fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize) {
     } else {
         format!("`{shown}` does not fit here in {quoted}")
     };
-    let help = slip::hint(whole, start, shown).unwrap_or(form);
-    cx.report(Diagnostic::new(codes::MALFORMED, place, message).help(help));
+    let diagnostic = Diagnostic::new(codes::MALFORMED, place, message).help(form);
+    cx.report(match slip::find(whole, start, shown) {
+        Some(slip) => mend(diagnostic, slip, Place { file: cx.file, at, text: whole, rule }),
+        None => diagnostic,
+    });
 }

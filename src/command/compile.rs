@@ -6,33 +6,46 @@ use crate::input::{Input, Select};
 use crate::output::{self, Terminal};
 use meshc_compiler::kubernetes::Object;
 use meshc_compiler::{Manifest, Options, Target, compile, emit};
+use meshc_dsl::Diagnostic;
 use meshc_dsl::diagnostic::sort;
 use std::fs;
 use std::path::Path;
 
 /// Compiles a program and writes its objects; nothing is written where there is an error.
 pub(crate) fn run(args: &Compile, terminal: &Terminal) -> Exit {
-    let mut input = match Input::read(&args.program.paths, Select::Program) {
-        Ok(input) => input,
-        Err(failure) => return terminal.failed(&failure),
-    };
-    let options = match options(&args.program, &input) {
-        Ok(options) => options,
+    let checked = match Checked::read(&args.program, Select::Program) {
+        Ok(checked) => checked,
         Err(message) => return terminal.fail(&message),
     };
-    let catalog = match input.catalog(&args.program.catalog, &options.namespace) {
-        Ok(catalog) => catalog,
-        Err(failure) => return terminal.failed(&failure),
-    };
-    let compiled = compile(&input.sources, &input.policies, &catalog, &options);
-    let mut diagnostics = std::mem::take(&mut input.diagnostics);
-    let readable = !meshc_dsl::diagnostic::any_error(&diagnostics);
-    diagnostics.extend(compiled.diagnostics);
-    sort(&mut diagnostics);
-    terminal.diagnostics(&diagnostics, &input.sources, &input.shown);
-    match compiled.manifest.filter(|_| readable) {
+    terminal.diagnostics(&checked.diagnostics, &checked.input.sources, &checked.input.shown);
+    match checked.manifest {
         Some(manifest) => write(&manifest, args, terminal),
         None => Exit::Wrong,
+    }
+}
+
+/// A program as read and compiled.
+pub(super) struct Checked {
+    pub(super) input: Input,
+    /// Everything worth saying of it, in the order of files and places.
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// Its objects, unless there is an error.
+    pub(super) manifest: Option<Manifest>,
+}
+
+impl Checked {
+    /// Reads a program and compiles it.
+    pub(super) fn read(program: &Program, select: Select) -> Result<Self, String> {
+        let mut input = Input::read(&program.paths, select).map_err(|failure| failure.to_string())?;
+        let options = options(program, &input)?;
+        let catalog =
+            input.catalog(&program.catalog, &options.namespace).map_err(|failure| failure.to_string())?;
+        let compiled = compile(&input.sources, &input.policies, &catalog, &options);
+        let mut diagnostics = std::mem::take(&mut input.diagnostics);
+        let readable = !meshc_dsl::diagnostic::any_error(&diagnostics);
+        diagnostics.extend(compiled.diagnostics);
+        sort(&mut diagnostics);
+        Ok(Self { input, diagnostics, manifest: compiled.manifest.filter(|_| readable) })
     }
 }
 

@@ -1,6 +1,9 @@
 //! The commands, one file each.
 
+mod check;
 mod compile;
+mod explain;
+mod fix;
 mod fmt;
 
 use crate::cli::{Cli, Command};
@@ -13,6 +16,8 @@ pub(crate) fn run(cli: Cli) -> Exit {
     let terminal = Terminal::new(cli.color);
     match cli.command {
         Command::Compile(args) => compile::run(&args, &terminal),
+        Command::Check(args) => check::run(&args, &terminal),
+        Command::Explain { code } => explain::run(code.as_deref(), &terminal),
         Command::Fmt(args) => fmt::run(&args, &terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();

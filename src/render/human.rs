@@ -1,7 +1,7 @@
 //! Diagnostics for people: the user's text underlined, what is wrong, what to write instead.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use meshc_dsl::{Diagnostic, Severity, Sources, Span};
+use meshc_dsl::{Diagnostic, FileId, Severity, Sources, Span};
 
 /// The most diagnostics that are shown at once.
 const MOST: usize = 50;
@@ -12,9 +12,34 @@ pub(crate) fn human(diagnostics: &[Diagnostic], sources: &Sources, shown: &[Stri
     let mut parts: Vec<String> =
         diagnostics.iter().take(MOST).map(|d| renderer.render(&[group(d, sources, shown)])).collect();
     if diagnostics.len() > MOST {
-        parts.push(failure_at(Level::NOTE, &format!("{} more are not shown", diagnostics.len() - MOST)));
+        let rest = diagnostics.get(MOST..).unwrap_or_default();
+        parts.push(failure_at(Level::NOTE, &format!("{} more are not shown: {}", rest.len(), counts(rest))));
     }
     parts.join("\n\n")
+}
+
+/// Says how many errors and warnings there are; nothing where there is neither.
+pub(crate) fn summary(diagnostics: &[Diagnostic], deny_warnings: bool) -> Option<String> {
+    let worst = diagnostics.iter().map(Diagnostic::severity).min()?;
+    let serious: Vec<_> = diagnostics.iter().filter(|d| d.severity() != Severity::Note).cloned().collect();
+    match worst {
+        Severity::Note => None,
+        Severity::Warning if deny_warnings => {
+            Some(failure_at(Level::ERROR, &format!("{}, which --deny-warnings does not let pass", counts(&serious))))
+        }
+        worst => Some(failure_at(level(worst), &counts(&serious))),
+    }
+}
+
+/// `3 errors, 1 warning`
+fn counts(diagnostics: &[Diagnostic]) -> String {
+    let severities = [Severity::Error, Severity::Warning, Severity::Note];
+    let counted = severities.into_iter().filter_map(|severity| {
+        let count = diagnostics.iter().filter(|d| d.severity() == severity).count();
+        let plural = if count == 1 { "" } else { "s" };
+        (count > 0).then(|| format!("{count} {}{plural}", severity.word()))
+    });
+    counted.collect::<Vec<_>>().join(", ")
 }
 
 /// Renders a failure that has no place in a policy.
@@ -42,8 +67,12 @@ fn level(severity: Severity) -> Level<'static> {
 fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources, shown: &'a [String]) -> Group<'a> {
     let title = level(diagnostic.severity()).primary_title(diagnostic.message.as_str()).id(diagnostic.code.0);
     let mut group = Group::with_title(title);
-    let mut files: Vec<_> = diagnostic.labels.iter().map(|l| l.span.file).collect();
-    files.dedup();
+    let mut files: Vec<FileId> = Vec::new();
+    for label in &diagnostic.labels {
+        if !files.contains(&label.span.file) {
+            files.push(label.span.file);
+        }
+    }
     for file in files {
         let Some(source) = sources.get(file) else { continue };
         let path = shown.get(file.0 as usize).map_or(source.name.as_str(), String::as_str);

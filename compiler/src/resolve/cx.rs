@@ -8,7 +8,7 @@ use meshc_dsl::diagnostic::codes;
 use meshc_dsl::suggest::nearest;
 use meshc_dsl::syntax::Bundle;
 use meshc_dsl::value::{Value, ValueError, ValueKind};
-use meshc_dsl::{Code, Diagnostic, Span, smart_quoted};
+use meshc_dsl::{Code, Diagnostic, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The names of the whole program. It does not change while routes are resolved.
@@ -66,7 +66,7 @@ impl<'a> Cx<'a> {
         }
         let diagnostic = Diagnostic::new(codes::UNKNOWN_PARAM, value.span, format!("no parameter is called `{name}`"));
         self.report(match nearest(name, env.params.keys().map(String::as_str)) {
-            Some(near) => diagnostic.help(format!("did you mean `${near}`?")).fix(value.span, format!("${near}")),
+            Some(near) => diagnostic.help(format!("did you mean `${near}`?")),
             None => diagnostic.help(format!("declare it: `param {name} = VALUE`")),
         });
         None
@@ -111,7 +111,7 @@ impl<'a> Cx<'a> {
         let diagnostic = Diagnostic::new(codes::UNKNOWN_WORD, span, format!("`{word}` is not {what}"));
         let list: Vec<String> = words.clone().map(|w| format!("`{w}`")).collect();
         self.report(match nearest(word, words) {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(span, near),
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
             None => diagnostic.help(format!("it is one of {}", list.join(", "))),
         });
     }
@@ -121,14 +121,12 @@ impl<'a> Cx<'a> {
         match self.value(value)? {
             ValueKind::Text(text) => Some(text),
             ValueKind::Word(word) | ValueKind::Param(word) => {
-                let (message, bare) = match smart_quoted(word) {
-                    Some(bare) => (format!("`{word}` stands in typographic quotes"), bare),
-                    None => (format!("`{word}` needs quotes"), word.as_str()),
-                };
-                let diagnostic = Diagnostic::new(codes::BAD_VALUE, value.span, message)
-                    .help(format!("write `\"{bare}\"`"))
-                    .fix(value.span, format!("\"{bare}\""));
-                self.report(diagnostic);
+                let message = format!("`{word}` needs quotes");
+                let diagnostic =
+                    Diagnostic::new(codes::BAD_VALUE, value.span, message).help(format!("write `\"{word}\"`"));
+                // A parameter's text stands elsewhere, and a backslash means something in quotes.
+                let certain = matches!(value.kind, ValueKind::Word(_)) && !word.contains('\\');
+                self.report(if certain { diagnostic.fix(value.span, format!("\"{word}\"")) } else { diagnostic });
                 None
             }
         }

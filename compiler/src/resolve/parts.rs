@@ -294,7 +294,7 @@ impl<'a> Parts<'a> {
             let diagnostic =
                 Diagnostic::new(codes::UNKNOWN_POLICY, single.value.span, format!("no policy is called `{name}`"));
             return cx.report(match nearest(&name, env.bundles.keys().copied()) {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(single.value.span, near),
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                 None => diagnostic.help(format!("declare it: `policy {name} {{ … }}`")),
             });
         };
