@@ -26,6 +26,7 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Checks one text.
 fn check(text: &str, target: Target, services: Option<&str>) -> (Sources, Vec<Diagnostic>) {
@@ -201,6 +202,41 @@ fn pages_show_what_they_say() {
     assert!(pages > 30, "the pages are gone: {pages}");
 }
 
+/// `meshc check` with arguments, in a folder: its exit code and stdout.
+fn command(folder: &Path, args: &[&str]) -> (Option<i32>, serde_json::Value) {
+    let done = Command::new(env!("CARGO_BIN_EXE_meshc"))
+        .args(["check", "--format", "json"])
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .expect("meshc runs");
+    (done.status.code(), serde_json::from_slice(&done.stdout).unwrap_or_default())
+}
+
+#[test]
+fn the_command_checks_the_files_that_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/raw/spec-port-too-large");
+    for (from, to) in [("cec.yaml", "wrong.yaml"), ("mended.yaml", "right.yml")] {
+        fs::copy(case.join(from), folder.path().join(to)).expect("it can be copied");
+    }
+    fs::write(folder.path().join("a.mesh"), "route echo:80 { timeout 5s }\n").expect("it can be written");
+    let (code, found) = command(folder.path(), &["wrong.yaml", "right.yml", "a.mesh"]);
+    assert_eq!(code, Some(1));
+    let errors: Vec<_> =
+        found["diagnostics"].as_array().expect("a list").iter().filter(|d| d["severity"] == "error").collect();
+    assert_eq!(errors.len(), 1, "{found:#}");
+    assert_eq!(errors[0]["code"], "E0811");
+    let span = &errors[0]["spans"][0];
+    assert_eq!((&span["file"], &span["start"]["line"]), (&"wrong.yaml".into(), &14.into()));
+    // A folder's own files are policies, and a target is heeded.
+    assert_eq!(command(folder.path(), &["."]).0, Some(0));
+    assert_eq!(command(folder.path(), &["right.yml"]).0, Some(0));
+    let (code, found) = command(folder.path(), &["right.yml", "--target", "cilium-1.15"]);
+    assert_eq!(code, Some(1), "{found:#}");
+    assert!(found["diagnostics"].as_array().expect("a list").iter().any(|d| d["code"] == "E0501"));
+}
+
 #[test]
 fn odd_files_are_reported_and_nothing_more() {
     let deep = "[".repeat(100_000);
@@ -231,8 +267,8 @@ fn changed(text: &str, at: usize, length: usize, change: usize) -> String {
     let floor = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let start = floor(at % (text.len() + 1));
     let end = floor(start + length).max(start);
-    let piece = PIECES.get(change).copied().unwrap_or(&text[start..end]);
-    format!("{}{piece}{}", &text[..start], &text[end..])
+    let piece = PIECES.get(change).copied().or(text.get(start..end)).unwrap_or("");
+    format!("{}{piece}{}", text.get(..start).unwrap_or(""), text.get(end..).unwrap_or(""))
 }
 
 proptest! {

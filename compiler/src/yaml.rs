@@ -58,7 +58,7 @@ impl Node {
     pub fn read(text: &str) -> Result<Node, Broken> {
         let read: Result<Spanned<Bare>, _> = serde_saphyr::from_str_with_options(text, options());
         let places = Places::of(text);
-        read.map(|bare| places.node(bare)).map_err(|error| places.broken(&error))
+        read.map(|bare| places.node(bare.into())).map_err(|error| places.broken(&error))
     }
 
     /// Reads every document of a text; empty ones are passed over.
@@ -69,7 +69,7 @@ impl Node {
         let read: Result<Vec<Spanned<Bare>>, _> = serde_saphyr::from_multiple_with_options(text, options());
         let places = Places::of(text);
         let documents = read.map_err(|error| places.broken(&error))?;
-        Ok(documents.into_iter().map(|bare| places.node(bare)).collect())
+        Ok(documents.into_iter().map(|bare| places.node(bare.into())).collect())
     }
 
     /// A value that nobody wrote by hand, and so without places.
@@ -195,8 +195,24 @@ enum Bare {
     Bool(bool),
     Number(serde_json::Number),
     Text(String),
-    List(Vec<Spanned<Bare>>),
-    Map(Vec<(Spanned<String>, Spanned<Bare>)>),
+    List(Vec<At<Bare>>),
+    Map(Vec<(At<String>, At<Bare>)>),
+}
+
+/// A value with the character that it begins at: less than the parser has, as there are many.
+struct At<T> {
+    value: T,
+    at: usize,
+}
+
+impl<T> From<Spanned<T>> for At<T> {
+    fn from(spanned: Spanned<T>) -> Self {
+        Self { value: spanned.value, at: character(spanned.referenced) }
+    }
+}
+
+fn character(location: Location) -> usize {
+    usize::try_from(location.span().offset()).unwrap_or(0)
 }
 
 impl<'de> Deserialize<'de> for Bare {
@@ -235,6 +251,10 @@ impl<'de> Visitor<'de> for BareVisitor {
         Ok(Bare::Text(value.to_owned()))
     }
 
+    fn visit_string<E>(self, value: String) -> Result<Bare, E> {
+        Ok(Bare::Text(value))
+    }
+
     fn visit_unit<E>(self) -> Result<Bare, E> {
         Ok(Bare::Null)
     }
@@ -249,16 +269,16 @@ impl<'de> Visitor<'de> for BareVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Bare, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
+        while let Some(item) = items.next_element::<Spanned<Bare>>()? {
+            list.push(item.into());
         }
         Ok(Bare::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Bare, A::Error> {
         let mut map = Vec::new();
-        while let Some(key) = fields.next_key()? {
-            map.push((key, fields.next_value()?));
+        while let Some(key) = fields.next_key::<Spanned<String>>()? {
+            map.push((key.into(), fields.next_value::<Spanned<Bare>>()?.into()));
         }
         Ok(Bare::Map(map))
     }
@@ -277,23 +297,22 @@ impl<'t> Places<'t> {
         Self { text, bytes }
     }
 
-    fn byte(&self, location: Location) -> usize {
-        let at = usize::try_from(location.span().offset()).unwrap_or(0);
+    fn byte(&self, at: usize) -> usize {
         if self.bytes.is_empty() { at } else { self.bytes.get(at).copied().unwrap_or(self.text.len()) }
     }
 
     fn broken(&self, error: &serde_saphyr::Error) -> Broken {
-        let at = error.location().map_or(0, |l| self.byte(l));
+        let at = error.location().map_or(0, |l| self.byte(character(l)));
         let message = error.without_snippet().to_string();
         Broken { message: message.lines().next().unwrap_or("").to_owned(), at }
     }
 
-    fn range(&self, location: Location) -> Range<usize> {
-        let start = self.byte(location);
+    fn range(&self, at: usize) -> Range<usize> {
+        let start = self.byte(at);
         start..word_end(self.text, start)
     }
 
-    fn node(&self, bare: Spanned<Bare>) -> Node {
+    fn node(&self, bare: At<Bare>) -> Node {
         let kind = match bare.value {
             Bare::Null => Kind::Null,
             Bare::Bool(b) => Kind::Bool(b),
@@ -301,11 +320,11 @@ impl<'t> Places<'t> {
             Bare::Text(t) => Kind::Text(t),
             Bare::List(items) => Kind::List(items.into_iter().map(|item| self.node(item)).collect()),
             Bare::Map(fields) => {
-                let key = |key: Spanned<String>| Key { range: self.range(key.referenced), name: key.value };
+                let key = |key: At<String>| Key { range: self.range(key.at), name: key.value };
                 Kind::Map(fields.into_iter().map(|(k, v)| (key(k), self.node(v))).collect())
             }
         };
-        Node { range: self.range(bare.referenced), kind }
+        Node { range: self.range(bare.at), kind }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `meshc compile`
 
+use super::raw;
 use crate::cli::{Compile, Format, Program};
 use crate::exit::Exit;
 use crate::input::{Input, Select};
@@ -38,12 +39,12 @@ impl Checked {
     pub(super) fn read(program: &Program, select: Select) -> Result<Self, String> {
         let mut input = Input::read(&program.paths, select).map_err(|failure| failure.to_string())?;
         let options = options(program, &input)?;
-        let catalog =
-            input.catalog(&program.catalog, &options.namespace).map_err(|failure| failure.to_string())?;
+        let catalog = input.catalog(&program.catalog, &options.namespace).map_err(|failure| failure.to_string())?;
         let compiled = compile(&input.sources, &input.policies, &catalog, &options);
         let mut diagnostics = std::mem::take(&mut input.diagnostics);
         let readable = !meshc_dsl::diagnostic::any_error(&diagnostics);
         diagnostics.extend(compiled.diagnostics);
+        diagnostics.extend(raw::check(&input, options.target, &catalog));
         sort(&mut diagnostics);
         Ok(Self { input, diagnostics, manifest: compiled.manifest.filter(|_| readable) })
     }

@@ -5,6 +5,7 @@ mod compile;
 mod explain;
 mod fix;
 mod fmt;
+mod raw;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
