@@ -29,7 +29,7 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Compile policies to resources on stdout.
     Compile(Compile),
-    /// Find every mistake in policies without writing resources.
+    /// Find every mistake in policies, and in CiliumEnvoyConfigs that are named, without writing resources.
     Check(Check),
     /// Format policies in place; stdin goes to stdout.
     Fmt(Fmt),

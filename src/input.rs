@@ -48,6 +48,8 @@ pub(crate) struct Input {
     pub(crate) policies: Vec<FileId>,
     /// The files behind `policies`; `None` for stdin.
     pub(crate) files: Vec<Option<PathBuf>>,
+    /// The texts that are hand-written CiliumEnvoyConfigs.
+    pub(crate) raw: Vec<FileId>,
     /// What `meshc.toml` says.
     pub(crate) config: Config,
     /// The folder of `meshc.toml`.
@@ -63,6 +65,8 @@ pub(crate) enum Select {
     Program,
     /// All.
     All,
+    /// All, and CiliumEnvoyConfigs that are named.
+    Checked,
 }
 
 impl Input {
@@ -81,7 +85,7 @@ impl Input {
             input.add(path, &base, select)?;
         }
         match paths.first() {
-            Some(path) if input.policies.is_empty() && input.diagnostics.is_empty() => {
+            Some(path) if input.policies.is_empty() && input.raw.is_empty() && input.diagnostics.is_empty() => {
                 Err(Failure::Empty { path: path.clone() })
             }
             _ => Ok(input),
@@ -116,6 +120,11 @@ impl Input {
         let kind = fs::metadata(path).map_err(|source| Failure::Read { path: path.into(), source })?;
         if kind.is_file() {
             let bytes = bytes(path)?;
+            if select == Select::Checked && is_manifest(path) {
+                let file = self.decode(within(path, base), path.display().to_string(), &bytes);
+                self.raw.extend(file);
+                return Ok(());
+            }
             return {
                 self.policy(within(path, base), path.display().to_string(), &bytes, Some(path));
                 Ok(())
@@ -128,7 +137,7 @@ impl Input {
         walk(path, true, &mut found, &|name| name.ends_with(".mesh"))?;
         for path in found {
             let test = path.file_name().is_some_and(|n| n.to_string_lossy().ends_with(TEST_FILE));
-            if select == Select::All || !test {
+            if select != Select::Program || !test {
                 let bytes = bytes(&path)?;
                 self.policy(within(&path, base), path.display().to_string(), &bytes, Some(&path));
             }
@@ -206,6 +215,11 @@ impl Input {
         }
         Ok(())
     }
+}
+
+/// Whether a file holds Kubernetes objects, by its name.
+fn is_manifest(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
 }
 
 /// The contents of a file, cut off behind the limit so that an endless one is refused too.

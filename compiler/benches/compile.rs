@@ -6,6 +6,7 @@
 mod programs;
 
 use divan::Bencher;
+use meshc_compiler::check::check_raw;
 use meshc_compiler::{Catalog, Compiled, Options, Target, compile};
 use meshc_dsl::{FileId, Sources};
 
@@ -92,4 +93,12 @@ fn parse_large_in_short_form(bencher: Bencher<'_, '_>) {
 fn parse_large_with_all_options(bencher: Bencher<'_, '_>) {
     let text = programs::large_full();
     bencher.bench_local(|| meshc_dsl::parse::parse(FileId(0), &text));
+}
+
+#[divan::bench]
+fn hand_written_of_one_mebibyte(bencher: Bencher<'_, '_>) {
+    let text = programs::hand_written();
+    let check = || check_raw(FileId(0), &text, Target::DEFAULT, &Catalog::default());
+    assert_eq!(check().len(), 1, "only a note");
+    bencher.bench_local(check);
 }

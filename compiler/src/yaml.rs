@@ -56,18 +56,20 @@ impl Node {
     /// # Errors
     /// When the text is not YAML, or has a value that JSON does not have.
     pub fn read(text: &str) -> Result<Node, Broken> {
-        // `yes` and `on` are text in YAML 1.2, and what a field of text wants here.
-        let options = serde_saphyr::options! { strict_booleans: true };
-        let read: Result<Spanned<Bare>, _> = serde_saphyr::from_str_with_options(text, options);
+        let read: Result<Spanned<Bare>, _> = serde_saphyr::from_str_with_options(text, options());
         let places = Places::of(text);
-        match read {
-            Ok(bare) => Ok(places.node(bare)),
-            Err(error) => {
-                let at = error.location().map_or(0, |l| places.byte(l));
-                let message = error.without_snippet().to_string();
-                Err(Broken { message: message.lines().next().unwrap_or("").to_owned(), at })
-            }
-        }
+        read.map(|bare| places.node(bare.into())).map_err(|error| places.broken(&error))
+    }
+
+    /// Reads every document of a text; empty ones are passed over.
+    ///
+    /// # Errors
+    /// When any of them is not YAML, or has a value that JSON does not have.
+    pub fn read_all(text: &str) -> Result<Vec<Node>, Broken> {
+        let read: Result<Vec<Spanned<Bare>>, _> = serde_saphyr::from_multiple_with_options(text, options());
+        let places = Places::of(text);
+        let documents = read.map_err(|error| places.broken(&error))?;
+        Ok(documents.into_iter().map(|bare| places.node(bare.into())).collect())
     }
 
     /// A value that nobody wrote by hand, and so without places.
@@ -106,6 +108,30 @@ impl Node {
         match self.get_mut(name).map(|node| &mut node.kind) {
             Some(Kind::List(items)) => items,
             _ => &mut [],
+        }
+    }
+
+    /// The items of a list; none where it is not one.
+    pub fn items(&self) -> &[Node] {
+        match &self.kind {
+            Kind::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The named values of a map; none where it is not one.
+    pub fn fields(&self) -> &[(Key, Node)] {
+        match &self.kind {
+            Kind::Map(fields) => fields,
+            _ => &[],
+        }
+    }
+
+    /// The text that the value is.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Text(text) => Some(text),
+            _ => None,
         }
     }
 
@@ -158,14 +184,35 @@ impl Serialize for Node {
     }
 }
 
+/// `yes` and `on` are text in YAML 1.2, and what a field of text wants here.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! { strict_booleans: true }
+}
+
 /// A value whose own place its holder knows.
 enum Bare {
     Null,
     Bool(bool),
     Number(serde_json::Number),
     Text(String),
-    List(Vec<Spanned<Bare>>),
-    Map(Vec<(Spanned<String>, Spanned<Bare>)>),
+    List(Vec<At<Bare>>),
+    Map(Vec<(At<String>, At<Bare>)>),
+}
+
+/// A value with the character that it begins at: less than the parser has, as there are many.
+struct At<T> {
+    value: T,
+    at: usize,
+}
+
+impl<T> From<Spanned<T>> for At<T> {
+    fn from(spanned: Spanned<T>) -> Self {
+        Self { value: spanned.value, at: character(spanned.referenced) }
+    }
+}
+
+fn character(location: Location) -> usize {
+    usize::try_from(location.span().offset()).unwrap_or(0)
 }
 
 impl<'de> Deserialize<'de> for Bare {
@@ -204,6 +251,10 @@ impl<'de> Visitor<'de> for BareVisitor {
         Ok(Bare::Text(value.to_owned()))
     }
 
+    fn visit_string<E>(self, value: String) -> Result<Bare, E> {
+        Ok(Bare::Text(value))
+    }
+
     fn visit_unit<E>(self) -> Result<Bare, E> {
         Ok(Bare::Null)
     }
@@ -218,16 +269,16 @@ impl<'de> Visitor<'de> for BareVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Bare, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
+        while let Some(item) = items.next_element::<Spanned<Bare>>()? {
+            list.push(item.into());
         }
         Ok(Bare::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Bare, A::Error> {
         let mut map = Vec::new();
-        while let Some(key) = fields.next_key()? {
-            map.push((key, fields.next_value()?));
+        while let Some(key) = fields.next_key::<Spanned<String>>()? {
+            map.push((key.into(), fields.next_value::<Spanned<Bare>>()?.into()));
         }
         Ok(Bare::Map(map))
     }
@@ -246,17 +297,22 @@ impl<'t> Places<'t> {
         Self { text, bytes }
     }
 
-    fn byte(&self, location: Location) -> usize {
-        let at = usize::try_from(location.span().offset()).unwrap_or(0);
+    fn byte(&self, at: usize) -> usize {
         if self.bytes.is_empty() { at } else { self.bytes.get(at).copied().unwrap_or(self.text.len()) }
     }
 
-    fn range(&self, location: Location) -> Range<usize> {
-        let start = self.byte(location);
+    fn broken(&self, error: &serde_saphyr::Error) -> Broken {
+        let at = error.location().map_or(0, |l| self.byte(character(l)));
+        let message = error.without_snippet().to_string();
+        Broken { message: message.lines().next().unwrap_or("").to_owned(), at }
+    }
+
+    fn range(&self, at: usize) -> Range<usize> {
+        let start = self.byte(at);
         start..word_end(self.text, start)
     }
 
-    fn node(&self, bare: Spanned<Bare>) -> Node {
+    fn node(&self, bare: At<Bare>) -> Node {
         let kind = match bare.value {
             Bare::Null => Kind::Null,
             Bare::Bool(b) => Kind::Bool(b),
@@ -264,11 +320,11 @@ impl<'t> Places<'t> {
             Bare::Text(t) => Kind::Text(t),
             Bare::List(items) => Kind::List(items.into_iter().map(|item| self.node(item)).collect()),
             Bare::Map(fields) => {
-                let key = |key: Spanned<String>| Key { range: self.range(key.referenced), name: key.value };
+                let key = |key: At<String>| Key { range: self.range(key.at), name: key.value };
                 Kind::Map(fields.into_iter().map(|(k, v)| (key(k), self.node(v))).collect())
             }
         };
-        Node { range: self.range(bare.referenced), kind }
+        Node { range: self.range(bare.at), kind }
     }
 }
 
@@ -302,6 +358,14 @@ mod tests {
         assert_eq!(Node::read("a: y").unwrap().text("a"), Some("y"));
         let wide = Node::read("ä: ö\n").unwrap();
         assert_eq!(wide.get("ä").unwrap().range, 4..6);
+    }
+
+    #[test]
+    fn documents_are_read_one_by_one() {
+        let text = "---\na: ä\n---\n---\n# nothing\n---\nb: x\n";
+        let all = Node::read_all(text).unwrap();
+        let places: Vec<_> = all.iter().map(|n| text.get(n.fields()[0].1.range.clone()).unwrap()).collect();
+        assert_eq!(places, ["ä", "x"]);
     }
 
     #[test]

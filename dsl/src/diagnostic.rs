@@ -345,6 +345,35 @@ codes! {
     PATCHES_NOTHING = "E0807";
     /// A patch that renames what others refer to, or refers to what is not there.
     PATCH_BREAKS_REFERENCE = "E0808";
+    // E081x to E084x: CiliumEnvoyConfigs that a user writes
+    /// A field that the CRD does not have, and Kubernetes drops.
+    PRUNED_FIELD = "E0810";
+    /// A port that no Service has; it breaks every agent.
+    BAD_SERVICE_PORT = "E0811";
+    /// An object or resource without something that it needs, such as its name.
+    MISSING_PART = "E0812";
+    /// A type of resource that Cilium does not take.
+    UNSUPPORTED_RESOURCE = "E0813";
+    /// Two resources of one type and name.
+    RESOURCE_TWICE = "E0814";
+    /// A service steered to a listener that is not there.
+    UNKNOWN_LISTENER = "E0815";
+    /// Routes that are not there.
+    UNKNOWN_ROUTES = "E0816";
+    /// A cluster that is not there.
+    UNKNOWN_CLUSTER = "E0817";
+    /// Endpoints that no object makes Cilium publish.
+    UNPUBLISHED_ENDPOINTS = "E0818";
+    /// A service without a namespace, where none is assumed.
+    SERVICE_WITHOUT_NAMESPACE = "E0819";
+    /// A service of another namespace, where its own is put in its place.
+    SERVICE_ELSEWHERE = "E0820";
+    /// HTTP filters without a router at their end.
+    ROUTER_NOT_LAST = "E0821";
+    /// Two filter chains for the same connections.
+    FILTER_CHAIN_TWICE = "E0822";
+    /// An API version that the kind does not have.
+    BAD_API_VERSION = "E0823";
     // E06xx: configuration and catalog
     /// `meshc.toml` does not have its form.
     BAD_CONFIG = "E0601";
@@ -418,6 +447,42 @@ codes! {
     STEERS_ALL_PORTS = "W0503";
     /// A test that sends no request.
     EMPTY_TEST = "W0701";
+    /// A service without a namespace, where one is assumed for now.
+    NAMESPACE_ASSUMED = "W0810";
+    /// A service of another namespace, which other releases do not take.
+    FOREIGN_SERVICE = "W0811";
+    /// A steered service that names no listener.
+    LISTENER_LEFT_OPEN = "W0812";
+    /// A service without ports.
+    PORTS_LEFT_OPEN = "W0813";
+    /// A cluster's name that the whole node shares.
+    NODE_WIDE_NAME = "W0814";
+    /// A field that Envoy's API has given up.
+    DEPRECATED_FIELD = "W0815";
+    /// Circuit-breaker thresholds left to Envoy's defaults.
+    THRESHOLDS_LEFT_OPEN = "W0816";
+    /// A cluster without a connect timeout.
+    CONNECT_TIMEOUT_LEFT_OPEN = "W0817";
+    /// Sides of a split with different connect timeouts.
+    UNEVEN_CONNECT_TIMEOUTS = "W0818";
+    /// A route without a timeout.
+    ROUTE_TIMEOUT_LEFT_OPEN = "W0819";
+    /// Locality weights that have no effect.
+    LOCALITY_WEIGHTS = "W0820";
+    /// Outlier detection with Envoy's ejection percentage.
+    EJECTION_LEFT_OPEN = "W0821";
+    /// A rate limit that limits nothing.
+    RATELIMIT_OFF = "W0822";
+    /// Settings of a route for a filter that is not there.
+    FILTER_NOT_THERE = "W0823";
+    /// Retries on nothing.
+    RETRY_WITHOUT_CAUSE = "W0824";
+    /// A name like those that Cilium itself gives.
+    CILIUM_NAME = "W0825";
+    /// A cluster that only another object can define.
+    CLUSTER_ELSEWHERE = "W0826";
+    /// A router under a name that Cilium does not look for.
+    ROUTER_RENAMED = "W0827";
     // N: notes
     /// What hiding or keeping the client's address means.
     CLIENT_ADDRESS_NOTE = "N0701";
@@ -431,4 +496,8 @@ codes! {
     COOKIE_NOTE = "N0705";
     /// The Host of mirrored requests.
     SHADOW_HOST_NOTE = "N0706";
+    /// The client's address is kept, for want of a word on it.
+    ORIGINAL_SOURCE_NOTE = "N0810";
+    /// An object that is no CiliumEnvoyConfig.
+    PASSED_OVER = "N0811";
 }

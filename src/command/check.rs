@@ -11,7 +11,7 @@ use meshc_dsl::Severity;
 
 /// Says everything that is wrong with a program, after mending what is asked to be mended.
 pub(crate) fn run(args: &Check, terminal: &Terminal) -> Exit {
-    let read = || Checked::read(&args.program, Select::All);
+    let read = || Checked::read(&args.program, Select::Checked);
     let checked = if args.fix { fix::run(read, terminal) } else { read() };
     match checked {
         Ok(checked) => report(&checked, args, terminal),

@@ -1,5 +1,6 @@
 //! `meshc compile`
 
+use super::raw;
 use crate::cli::{Compile, Format, Program};
 use crate::exit::Exit;
 use crate::input::{Input, Select};
@@ -43,9 +44,11 @@ impl Checked {
         let mut diagnostics = std::mem::take(&mut input.diagnostics);
         let readable = !meshc_dsl::diagnostic::any_error(&diagnostics);
         diagnostics.extend(compiled.diagnostics);
-        if select == Select::All {
-            diagnostics.extend(testing::prepare(&input.sources, &input.policies, &catalog, &options).1);
+        if select == Select::Checked {
+            let found = testing::check(&input.sources, &input.policies, &catalog, &options);
+            diagnostics.extend(found);
         }
+        diagnostics.extend(raw::check(&input, options.target, &catalog));
         sort(&mut diagnostics);
         Ok(Self { input, diagnostics, manifest: compiled.manifest.filter(|_| readable) })
     }

@@ -7,6 +7,7 @@ mod explain;
 mod fix;
 mod fmt;
 mod init;
+mod raw;
 mod test;
 
 use crate::cli::{Cli, Command};

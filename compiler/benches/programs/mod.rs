@@ -123,3 +123,107 @@ pub(crate) fn files(rules: usize) -> Vec<String> {
     };
     (0..services.div_ceil(10)).map(file).collect()
 }
+
+/// A hand-written CiliumEnvoyConfig of nearly 1 MiB: some 750 routes, each with a split, retries and
+/// a rate limit.
+pub(crate) fn hand_written() -> String {
+    let mut text = HAND_WRITTEN.to_owned();
+    for at in 0.. {
+        let route = HAND_WRITTEN_ROUTE.replace("{at}", &at.to_string());
+        if text.len() + route.len() > 1024 * 1024 {
+            break;
+        }
+        text.push_str(&route);
+    }
+    text
+}
+
+const HAND_WRITTEN: &str = r#"apiVersion: cilium.io/v2
+kind: CiliumEnvoyConfig
+metadata:
+  name: big
+  namespace: default
+spec:
+  services:
+  - name: echo
+    namespace: default
+    ports: [80]
+    listener: default/big/echo
+  resources:
+  - "@type": type.googleapis.com/envoy.config.listener.v3.Listener
+    name: default/big/echo
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: echo
+          rds:
+            route_config_name: default/big/echo
+          http_filters:
+          - name: envoy.filters.http.local_ratelimit
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit
+              stat_prefix: ratelimit
+          - name: envoy.filters.http.router
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+  - "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+    name: default/big/echo
+    type: EDS
+    eds_cluster_config:
+      service_name: default/echo:80
+    connect_timeout: 5s
+  - "@type": type.googleapis.com/envoy.config.route.v3.RouteConfiguration
+    name: default/big/echo
+    virtual_hosts:
+    - name: default/big/echo
+      domains: ["*"]
+      routes:
+"#;
+
+const HAND_WRITTEN_ROUTE: &str = r#"      - name: rule-{at}
+        match:
+          path_separated_prefix: /api/{at}
+          headers:
+          - name: x-version
+            string_match:
+              exact: v{at}
+          - name: ":authority"
+            string_match:
+              safe_regex:
+                regex: ^shop{at}\.example\.com(:[0-9]+)?$
+        route:
+          weighted_clusters:
+            clusters:
+            - name: default/big/echo
+              weight: 90
+            - name: default/big/echo
+              weight: 10
+          timeout: 5s
+          retry_policy:
+            retry_on: connect-failure,reset
+            num_retries: 3
+            per_try_timeout: 1s
+        response_headers_to_add:
+        - header:
+            key: x-route
+            value: "{at}"
+          append_action: OVERWRITE_IF_EXISTS_OR_ADD
+        typed_per_filter_config:
+          envoy.filters.http.local_ratelimit:
+            "@type": type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit
+            stat_prefix: ratelimit
+            token_bucket:
+              max_tokens: 2
+              tokens_per_fill: 2
+              fill_interval: 5s
+            filter_enabled:
+              default_value:
+                numerator: 100
+                denominator: HUNDRED
+            filter_enforced:
+              default_value:
+                numerator: 100
+                denominator: HUNDRED
+"#;

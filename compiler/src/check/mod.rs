@@ -1,9 +1,11 @@
-//! Checks of what the compiler itself wrote.
+//! Checks of what the compiler itself wrote, and of CiliumEnvoyConfigs that people write.
 
 mod closure;
 mod extensions;
+mod raw;
 mod size;
 
 pub use closure::closure;
 pub use extensions::extensions;
+pub use raw::check_raw;
 pub use size::size;

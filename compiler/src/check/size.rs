@@ -31,7 +31,7 @@ pub fn size(object: &Object) -> Option<Diagnostic> {
 }
 
 /// The length of a value as compact JSON.
-fn json_size(value: &impl Serialize) -> usize {
+pub(super) fn json_size(value: &impl Serialize) -> usize {
     struct Count(usize);
     impl io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -8,17 +8,22 @@
 
 mod merge;
 mod rules;
+mod ruleset;
 mod scalar;
+mod visit;
 mod walk;
 
 pub use merge::merge;
+pub use visit::visit;
 pub use walk::check;
+pub(crate) use walk::{field_of, place};
 
 use crate::target::Target;
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, MessageDescriptor};
+use ruleset::MessageRules;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, RwLock};
 
 const SINCE: &str = include_str!("since.txt");
 
@@ -60,6 +65,8 @@ pub struct Schema {
     rules: Option<ExtensionDescriptor>,
     required: Option<ExtensionDescriptor>,
     since: BTreeMap<&'static str, u8>,
+    /// The rules of the messages met so far, by their full names.
+    known: RwLock<BTreeMap<String, Arc<MessageRules>>>,
 }
 
 impl Schema {
@@ -79,6 +86,7 @@ impl Schema {
             rules: pool.get_extension_by_name("validate.rules"),
             required: pool.get_extension_by_name("validate.required"),
             since: since.collect(),
+            known: RwLock::default(),
             pool,
         })
     }
@@ -88,8 +96,19 @@ impl Schema {
         self.pool.get_message_by_name(name)
     }
 
+    /// The rules of a message's fields, read when first needed.
+    fn rules_of(&self, message: &MessageDescriptor) -> Option<Arc<MessageRules>> {
+        let known = self.known.read().ok()?.get(message.full_name()).cloned();
+        if known.is_some() {
+            return known;
+        }
+        let rules = Arc::new(MessageRules::of(message, self.rules.as_ref()?, self.required.as_ref()?));
+        self.known.write().ok()?.insert(message.full_name().to_owned(), Arc::clone(&rules));
+        Some(rules)
+    }
+
     /// The message of an `@type` such as `type.googleapis.com/envoy.config.cluster.v3.Cluster`.
-    fn of_type(&self, url: &str) -> Option<MessageDescriptor> {
+    pub(crate) fn of_type(&self, url: &str) -> Option<MessageDescriptor> {
         self.message(url.rsplit('/').next()?)
     }
 

@@ -3,107 +3,34 @@
 //! As there, a scalar that is not set is held against its rules as its zero value; a message is
 //! held against them only where it is set, or where one of them says that it must be.
 
-use super::walk::{Walk, field_of};
+use super::ruleset::{RuleSet, integer};
+use super::walk::{Set, Walk};
 use super::{ProblemKind, scalar};
 use crate::yaml::{Kind, Node};
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind as FieldKind, MessageDescriptor, ReflectMessage, Value};
-use regex::Regex;
+use prost_reflect::{FieldDescriptor, Kind as FieldKind, MessageDescriptor, Value};
 
 pub(super) struct Rules<'w, 'a> {
     pub(super) walk: &'w mut Walk<'a>,
 }
 
-/// The rules of one type, by their names in `validate.proto`.
-struct Of<'m>(&'m DynamicMessage);
-
-impl Of<'_> {
-    fn value(&self, name: &str) -> Option<Value> {
-        let field = self.0.descriptor().get_field_by_name(name)?;
-        self.0.has_field(&field).then(|| self.0.get_field(&field).into_owned())
-    }
-
-    fn flag(&self, name: &str) -> bool {
-        matches!(self.value(name), Some(Value::Bool(true)))
-    }
-
-    fn number(&self, name: &str) -> Option<i128> {
-        self.value(name).as_ref().and_then(integer)
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        match self.value(name)? {
-            Value::String(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    fn list(&self, name: &str) -> Vec<Value> {
-        match self.value(name) {
-            Some(Value::List(items)) => items,
-            _ => Vec::new(),
-        }
-    }
-
-    fn message(&self, name: &str) -> Option<DynamicMessage> {
-        match self.value(name)? {
-            Value::Message(message) => Some(message),
-            _ => None,
-        }
-    }
-}
-
-fn integer(value: &Value) -> Option<i128> {
-    Some(match value {
-        Value::I32(n) => i128::from(*n),
-        Value::I64(n) => i128::from(*n),
-        Value::U32(n) => i128::from(*n),
-        Value::U64(n) => i128::from(*n),
-        Value::EnumNumber(n) => i128::from(*n),
-        Value::Message(duration) => {
-            let part = |name: &str| duration.get_field_by_name(name).and_then(|v| integer(&v)).unwrap_or(0);
-            part("seconds") * 1_000_000_000 + part("nanos")
-        }
-        _ => return None,
-    })
-}
-
 impl Rules<'_, '_> {
     /// Holds a message's fields against their rules.
-    pub(super) fn message(&mut self, node: &Node, message: &MessageDescriptor) {
-        let Some(extension) = self.walk.schema.rules.clone() else { return };
-        let Kind::Map(fields) = &node.kind else { return };
-        let set = |field: &FieldDescriptor| {
-            fields.iter().find(|(k, v)| v.kind != Kind::Null && field_of(message, &k.name).as_ref() == Some(field))
-        };
-        for field in message.fields() {
-            let options = field.options();
-            if !options.has_extension(&extension) {
-                continue;
-            }
-            let Value::Message(rules) = options.get_extension(&extension).into_owned() else { continue };
-            match set(&field) {
-                Some((key, value)) => {
+    pub(super) fn message(&mut self, set: &Set<'_>, message: &MessageDescriptor) {
+        let Some(rules) = self.walk.schema.rules_of(message) else { return };
+        for (field, rules) in &rules.fields {
+            match set.iter().find(|(_, value, known)| value.kind != Kind::Null && known == field) {
+                Some((key, value, _)) => {
                     let range = if value.range.is_empty() { key.range.clone() } else { value.range.clone() };
-                    self.walk.at(&key.name, &range, |walk| Rules { walk }.value(value, &field, &rules));
+                    self.walk.at(&key.name, &range, |walk| Rules { walk }.value(value, field, rules));
                 }
                 // Of a oneof only the arm that is set counts.
                 None if field.containing_oneof().is_some() => {}
-                None => self.missing(&field, &rules),
+                None => self.missing(field, rules),
             }
         }
-        self.required_oneofs(node, message);
-    }
-
-    fn required_oneofs(&mut self, node: &Node, message: &MessageDescriptor) {
-        let Some(extension) = self.walk.schema.required.clone() else { return };
-        let Kind::Map(fields) = &node.kind else { return };
-        for oneof in message.oneofs() {
-            let options = oneof.options();
-            let required = options.has_extension(&extension) && *options.get_extension(&extension) == Value::Bool(true);
-            let set = |(key, value): &(crate::yaml::Key, Node)| {
-                value.kind != Kind::Null && field_of(message, &key.name).is_some_and(|f| oneof.fields().any(|o| o == f))
-            };
-            if required && !fields.iter().any(set) {
+        for oneof in &rules.required {
+            let arm = |field: &FieldDescriptor| field.containing_oneof().as_ref() == Some(oneof);
+            if !set.iter().any(|(_, value, field)| value.kind != Kind::Null && arm(field)) {
                 let arms: Vec<String> = oneof.fields().map(|f| format!("`{}`", f.name())).collect();
                 let text = format!("`{}` needs one of {}", message.name(), arms.join(", "));
                 self.walk.problem(ProblemKind::Rule, text, "write one of them");
@@ -122,17 +49,13 @@ impl Rules<'_, '_> {
     }
 
     /// A field that is not set: its zero value, where it has one.
-    fn missing(&mut self, field: &FieldDescriptor, rules: &DynamicMessage) {
-        let rules = Of(rules);
-        let required = rules.message("message").is_some_and(|m| Of(&m).flag("required"))
-            || rules.message("duration").is_some_and(|m| Of(&m).flag("required"))
-            || rules.message("any").is_some_and(|m| Of(&m).flag("required"))
-            || rules.message("timestamp").is_some_and(|m| Of(&m).flag("required"));
-        if required {
+    fn missing(&mut self, field: &FieldDescriptor, rules: &RuleSet) {
+        let required = ["message", "duration", "any", "timestamp"];
+        if required.iter().any(|kind| rules.rules(kind).is_some_and(|r| r.flag("required"))) {
             return self.absent(field.name(), "is missing");
         }
         if field.is_list() || field.is_map() {
-            let least = |name: &str, least: &str| rules.message(name).and_then(|m| Of(&m).number(least));
+            let least = |name: &str, least: &str| rules.rules(name).and_then(|r| r.number(least));
             if least("repeated", "min_items").or(least("map", "min_pairs")).is_some_and(|n| n > 0) {
                 self.absent(field.name(), "is missing, and must not be empty");
             }
@@ -144,24 +67,21 @@ impl Rules<'_, '_> {
             FieldKind::Bool => Kind::Bool(false),
             _ => Kind::Number(0.into()),
         };
-        self.value(&Node { range: 0..0, kind: zero }, field, rules.0);
+        self.value(&Node { range: 0..0, kind: zero }, field, rules);
     }
 
-    fn value(&mut self, node: &Node, field: &FieldDescriptor, rules: &DynamicMessage) {
-        let name = field.name().to_owned();
-        let of = Of(rules);
-        if let (Some(list), Kind::List(items)) = (of.message("repeated"), &node.kind) {
-            return self.list(&name, items, field, &Of(&list));
+    fn value(&mut self, node: &Node, field: &FieldDescriptor, rules: &RuleSet) {
+        let name = field.name();
+        if let (Some(list), Kind::List(items)) = (rules.rules("repeated"), &node.kind) {
+            return self.list(name, items, field, list);
         }
-        if let (Some(map), Kind::Map(entries)) = (of.message("map"), &node.kind) {
-            let map = Of(&map);
-            self.count(&name, entries.len(), map.number("min_pairs"), map.number("max_pairs"));
-            return;
+        if let (Some(map), Kind::Map(entries)) = (rules.rules("map"), &node.kind) {
+            return self.count(name, entries.len(), map.number("min_pairs"), map.number("max_pairs"));
         }
-        self.single(&name, node, field, &of);
+        self.single(name, node, field, rules);
     }
 
-    fn list(&mut self, name: &str, items: &[Node], field: &FieldDescriptor, rules: &Of<'_>) {
+    fn list(&mut self, name: &str, items: &[Node], field: &FieldDescriptor, rules: &RuleSet) {
         self.count(name, items.len(), rules.number("min_items"), rules.number("max_items"));
         if rules.flag("unique") {
             let twice = items.iter().enumerate().any(|(at, item)| items.iter().take(at).any(|i| i.kind == item.kind));
@@ -169,9 +89,9 @@ impl Rules<'_, '_> {
                 self.broken(name, "has an item twice");
             }
         }
-        let Some(of_items) = rules.message("items") else { return };
+        let Some(of_items) = rules.rules("items") else { return };
         for (at, item) in items.iter().enumerate() {
-            self.walk.at(&at.to_string(), &item.range, |walk| Rules { walk }.single(name, item, field, &Of(&of_items)));
+            self.walk.at(&at.to_string(), &item.range, |walk| Rules { walk }.single(name, item, field, of_items));
         }
     }
 
@@ -185,40 +105,40 @@ impl Rules<'_, '_> {
         }
     }
 
-    fn single(&mut self, name: &str, node: &Node, field: &FieldDescriptor, rules: &Of<'_>) {
+    fn single(&mut self, name: &str, node: &Node, field: &FieldDescriptor, rules: &RuleSet) {
         const NUMBERS: &[&str] = &[
             "float", "double", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64",
             "sfixed32", "sfixed64",
         ];
-        if let (Some(text), Kind::Text(value)) = (rules.message("string"), &node.kind) {
-            self.text(name, value, &Of(&text));
+        if let (Some(text), Kind::Text(value)) = (rules.rules("string"), &node.kind) {
+            self.text(name, value, text);
         }
-        if let (Some(bytes), Kind::Text(value)) = (rules.message("bytes"), &node.kind)
-            && Of(&bytes).number("min_len").is_some_and(|n| n > 0)
+        if let (Some(bytes), Kind::Text(value)) = (rules.rules("bytes"), &node.kind)
+            && bytes.number("min_len").is_some_and(|n| n > 0)
             && value.is_empty()
         {
             self.broken(name, "must not be empty");
         }
-        if let (Some(duration), Kind::Text(value)) = (rules.message("duration"), &node.kind)
+        if let (Some(duration), Kind::Text(value)) = (rules.rules("duration"), &node.kind)
             && let Some(nanoseconds) = scalar::nanoseconds(value)
         {
-            self.range(name, nanoseconds, &Of(&duration), "ns");
+            self.range(name, nanoseconds, duration, "ns");
         }
-        if let Some(enumeration) = rules.message("enum") {
-            self.enumeration(name, node, field, &Of(&enumeration));
+        if let Some(enumeration) = rules.rules("enum") {
+            self.enumeration(name, node, field, enumeration);
         }
         for kind in NUMBERS {
-            let Some(numbers) = rules.message(kind) else { continue };
+            let Some(numbers) = rules.rules(kind) else { continue };
             if let Some(value) = scalar::number(node) {
-                self.range(name, value, &Of(&numbers), "");
+                self.range(name, value, numbers, "");
             }
             if let (Kind::Number(value), "float" | "double") = (&node.kind, *kind) {
-                self.fraction(name, value.as_f64().unwrap_or_default(), &Of(&numbers));
+                self.fraction(name, value.as_f64().unwrap_or_default(), numbers);
             }
         }
     }
 
-    fn range(&mut self, name: &str, value: i128, rules: &Of<'_>, unit: &str) {
+    fn range(&mut self, name: &str, value: i128, rules: &RuleSet, unit: &str) {
         if rules.flag("ignore_empty") && value == 0 {
             return;
         }
@@ -252,10 +172,10 @@ impl Rules<'_, '_> {
         }
     }
 
-    fn fraction(&mut self, name: &str, value: f64, rules: &Of<'_>) {
+    fn fraction(&mut self, name: &str, value: f64, rules: &RuleSet) {
         let bound = |rule: &str| match rules.value(rule) {
-            Some(Value::F64(n)) => Some(n),
-            Some(Value::F32(n)) => Some(f64::from(n)),
+            Some(Value::F64(n)) => Some(*n),
+            Some(Value::F32(n)) => Some(f64::from(*n)),
             _ => None,
         };
         let low = bound("gt").is_some_and(|n| value <= n) || bound("gte").is_some_and(|n| value < n);
@@ -265,7 +185,7 @@ impl Rules<'_, '_> {
         }
     }
 
-    fn enumeration(&mut self, name: &str, node: &Node, field: &FieldDescriptor, rules: &Of<'_>) {
+    fn enumeration(&mut self, name: &str, node: &Node, field: &FieldDescriptor, rules: &RuleSet) {
         let FieldKind::Enum(descriptor) = field.kind() else { return };
         let number = match &node.kind {
             Kind::Text(text) => descriptor.get_value_by_name(text).map(|v| i128::from(v.number())),
@@ -279,7 +199,7 @@ impl Rules<'_, '_> {
         self.range(name, number, rules, "");
     }
 
-    fn text(&mut self, name: &str, value: &str, rules: &Of<'_>) {
+    fn text(&mut self, name: &str, value: &str, rules: &RuleSet) {
         if rules.flag("ignore_empty") && value.is_empty() {
             return;
         }
@@ -301,19 +221,17 @@ impl Rules<'_, '_> {
         {
             self.broken(name, format!("may have at most {most} characters"));
         }
-        if let Some(prefix) = rules.text("prefix").filter(|p| !value.starts_with(p.as_str())) {
+        if let Some(prefix) = rules.text("prefix").filter(|p| !value.starts_with(p)) {
             self.broken(name, format!("must begin with `{prefix}`"));
         }
-        if let Some(suffix) = rules.text("suffix").filter(|s| !value.ends_with(s.as_str())) {
+        if let Some(suffix) = rules.text("suffix").filter(|s| !value.ends_with(s)) {
             self.broken(name, format!("must end with `{suffix}`"));
         }
-        if let Some(pattern) = rules.text("pattern")
-            && Regex::new(&pattern).is_ok_and(|p| !p.is_match(value))
-        {
+        if let Some(pattern) = rules.pattern().filter(|p| !p.is_match(value)) {
             self.broken(name, format!("must match `{pattern}`"));
         }
-        let words: Vec<String> = rules.list("in").iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
-        if !words.is_empty() && !words.iter().any(|w| w == value) {
+        let words: Vec<&str> = rules.list("in").iter().filter_map(Value::as_str).collect();
+        if !words.is_empty() && !words.contains(&value) {
             self.broken(name, format!("must be one of `{}`", words.join("`, `")));
         }
         if rules.list("not_in").iter().any(|v| v.as_str() == Some(value)) {
@@ -329,7 +247,7 @@ impl Rules<'_, '_> {
 
     /// `well_known_regex`: 1 is a header's name, 2 its value; not `strict` they only exclude line
     /// ends and NUL.
-    fn header(&mut self, name: &str, value: &str, rules: &Of<'_>) {
+    fn header(&mut self, name: &str, value: &str, rules: &RuleSet) {
         let strict = !matches!(rules.value("strict"), Some(Value::Bool(false)));
         let loose = |c: char| matches!(c, '\n' | '\r' | '\0');
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_|~`".contains(c);

@@ -24,6 +24,9 @@ pub(super) struct Walk<'a> {
     problems: Vec<Problem>,
 }
 
+/// The fields of a message that are set, with their descriptors.
+pub(super) type Set<'n> = [(&'n Key, &'n Node, FieldDescriptor)];
+
 impl Walk<'_> {
     pub(super) fn problem(&mut self, kind: ProblemKind, message: String, help: impl Into<String>) {
         let range = self.places.iter().rev().find(|r| !r.is_empty()).cloned().unwrap_or_default();
@@ -47,17 +50,26 @@ impl Walk<'_> {
         if message.full_name() == "google.protobuf.Any" {
             return self.any(node);
         }
-        let Kind::Map(fields) = &node.kind else {
-            return self.wrong_type(node, "a map of fields");
-        };
-        for (key, value) in fields {
+        match &node.kind {
+            Kind::Map(fields) => self.fields(fields, message, ""),
+            _ => self.wrong_type(node, "a map of fields"),
+        }
+    }
+
+    /// The fields of a message, but for one that is not its own.
+    fn fields(&mut self, fields: &[(Key, Node)], message: &MessageDescriptor, foreign: &str) {
+        let mut set = Vec::with_capacity(fields.len());
+        for (key, value) in fields.iter().filter(|(key, _)| key.name != foreign) {
             match field_of(message, &key.name) {
-                Some(field) => self.at(&key.name, &place(key, value), |walk| walk.field(value, &field)),
+                Some(field) => {
+                    self.at(&key.name, &place(key, value), |walk| walk.field(value, &field));
+                    set.push((key, value, field));
+                }
                 None => self.unknown_field(key, message),
             }
         }
-        self.arms(fields, message);
-        Rules { walk: self }.message(node, message);
+        self.arms(&set, message);
+        Rules { walk: self }.message(&set, message);
     }
 
     fn unknown_field(&mut self, key: &Key, message: &MessageDescriptor) {
@@ -75,17 +87,13 @@ impl Walk<'_> {
     }
 
     /// Of the arms of a oneof a message has at most one.
-    fn arms(&mut self, fields: &[(Key, Node)], message: &MessageDescriptor) {
+    fn arms(&mut self, set: &Set<'_>, message: &MessageDescriptor) {
         for oneof in message.oneofs() {
-            let arms: Vec<(&Key, &Node)> = fields
-                .iter()
-                .filter(|(key, value)| {
-                    value.kind != Kind::Null
-                        && field_of(message, &key.name).is_some_and(|f| oneof.fields().any(|o| o == f))
-                })
-                .map(|(key, value)| (key, value))
-                .collect();
-            let [(first, _), (second, _), ..] = arms.as_slice() else { continue };
+            let arm = |(_, value, field): &&(&Key, &Node, FieldDescriptor)| {
+                value.kind != Kind::Null && field.containing_oneof().as_ref() == Some(&oneof)
+            };
+            let mut arms = set.iter().filter(arm).map(|(key, ..)| *key);
+            let (Some(first), Some(second)) = (arms.next(), arms.next()) else { continue };
             // The one that is written by hand is the one to speak of.
             let (here, other) = if second.range.is_empty() { (first, second) } else { (second, first) };
             let text = format!("`{}` and `{}` exclude each other", here.name, other.name);
@@ -147,15 +155,15 @@ impl Walk<'_> {
         if let Some((text, help)) = refused(&message, self.target) {
             self.at("@type", &place(key, value), |walk| walk.problem(ProblemKind::Target, text, help));
         }
-        let rest: Vec<(Key, Node)> = fields.iter().filter(|(k, _)| k.name != "@type").cloned().collect();
         // The value of a well-known type stands under `value`.
-        let inner = match rest.as_slice() {
-            [(key, value)] if key.name == "value" && message.full_name().starts_with("google.protobuf.") => {
-                value.clone()
-            }
-            _ => Node { range: node.range.clone(), kind: Kind::Map(rest) },
-        };
-        self.message(&inner, &message);
+        if message.full_name().starts_with("google.protobuf.") {
+            let rest: Vec<(Key, Node)> = fields.iter().filter(|(k, _)| k.name != "@type").cloned().collect();
+            return match rest.as_slice() {
+                [(key, value)] if key.name == "value" => self.message(value, &message),
+                _ => self.message(&Node { range: node.range.clone(), kind: Kind::Map(rest) }, &message),
+            };
+        }
+        self.fields(fields, &message, "@type");
     }
 
     pub(super) fn wrong_type(&mut self, node: &Node, wanted: &str) {
@@ -178,12 +186,12 @@ impl Walk<'_> {
 }
 
 /// A field by its name in the API, or by its name in JSON.
-pub(super) fn field_of(message: &MessageDescriptor, name: &str) -> Option<FieldDescriptor> {
+pub(crate) fn field_of(message: &MessageDescriptor, name: &str) -> Option<FieldDescriptor> {
     message.get_field_by_name(name).or_else(|| message.get_field_by_json_name(name))
 }
 
 /// The place of a named value: its own, or its name's where it goes on for lines.
-fn place(key: &Key, value: &Node) -> Range<usize> {
+pub(crate) fn place(key: &Key, value: &Node) -> Range<usize> {
     match value.kind {
         Kind::Map(_) | Kind::List(_) => key.range.clone(),
         _ if value.range.is_empty() => key.range.clone(),

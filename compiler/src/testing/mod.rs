@@ -26,7 +26,7 @@ use meshc_dsl::diagnostic::{any_error, codes, sort};
 use meshc_dsl::parallel::map_parts;
 use meshc_dsl::syntax::{Declaration, Policy};
 use meshc_dsl::value::Portion;
-use meshc_dsl::{Diagnostic, FileId, Sources, Span, parse};
+use meshc_dsl::{Diagnostic, FileId, Severity, Sources, Span, parse};
 use std::time::Duration;
 
 /// How many requests make a thread worth its start.
@@ -219,6 +219,19 @@ pub fn prepare(
     sort(&mut diagnostics);
     let suite = (!any_error(&diagnostics)).then_some(Suite { program, tests, trees });
     (suite, diagnostics)
+}
+
+/// What is wrong with the tests of a program, beside what compiling says; mistakes of both are
+/// given again. The facts worth knowing are the compiler's alone to give. Nothing is resolved where
+/// no text speaks of a test.
+pub fn check(sources: &Sources, policies: &[FileId], catalog: &Catalog, options: &Options) -> Vec<Diagnostic> {
+    let tested = |file: &FileId| sources.get(*file).is_some_and(|f| f.text.contains("test"));
+    if !policies.iter().any(tested) {
+        return Vec::new();
+    }
+    let (_, mut diagnostics) = prepare(sources, policies, catalog, options);
+    diagnostics.retain(|d| d.severity() != Severity::Note);
+    diagnostics
 }
 
 /// The end of the names of files that hold nothing but tests.
