@@ -81,13 +81,7 @@ fn answers(args: &Eval, input: &Input, suite: &Suite, file: FileId) -> Result<St
         let Some(site) = plan.sites().get(case.site) else { continue };
         let request = case.request.as_ref().unwrap_or(&nothing);
         let answer = site.answer(request);
-        told.push(told::Told {
-            site,
-            answer,
-            misses: site.misses(request),
-            sources: &input.sources,
-            place: &place,
-        });
+        told.push(told::Told { site, answer, misses: site.misses(request), sources: &input.sources, place: &place });
     }
     Ok(match args.format {
         EvalFormat::Human => told.iter().map(told::Told::human).collect::<Vec<_>>().join("\n"),
