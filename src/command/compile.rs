@@ -6,8 +6,8 @@ use crate::input::{Input, Select};
 use crate::output::{self, Terminal};
 use meshc_compiler::kubernetes::Object;
 use meshc_compiler::{Manifest, Options, Target, compile, emit, testing};
-use meshc_dsl::Diagnostic;
 use meshc_dsl::diagnostic::sort;
+use meshc_dsl::{Diagnostic, Severity};
 use std::fs;
 use std::path::Path;
 
@@ -44,7 +44,9 @@ impl Checked {
         let readable = !meshc_dsl::diagnostic::any_error(&diagnostics);
         diagnostics.extend(compiled.diagnostics);
         if select == Select::All {
-            diagnostics.extend(testing::prepare(&input.sources, &input.policies, &catalog, &options).1);
+            let told = |d: &Diagnostic| compiled.manifest.is_some() || d.severity() != Severity::Note;
+            let (_, problems) = testing::prepare(&input.sources, &input.policies, &catalog, &options);
+            diagnostics.extend(problems.into_iter().filter(told));
         }
         sort(&mut diagnostics);
         Ok(Self { input, diagnostics, manifest: compiled.manifest.filter(|_| readable) })

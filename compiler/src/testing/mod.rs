@@ -26,7 +26,7 @@ use meshc_dsl::diagnostic::{any_error, codes, sort};
 use meshc_dsl::parallel::map_parts;
 use meshc_dsl::syntax::{Declaration, Policy};
 use meshc_dsl::value::Portion;
-use meshc_dsl::{Diagnostic, FileId, Sources, Span, parse};
+use meshc_dsl::{Diagnostic, FileId, Severity, Sources, Span, parse};
 use std::time::Duration;
 
 /// How many requests make a thread worth its start.
@@ -211,6 +211,10 @@ pub fn prepare(
     let (program, tests, mut problems) = resolve_tested(&trees, &settings);
     diagnostics.append(&mut problems);
     sort(&mut diagnostics);
+    if any_error(&diagnostics) {
+        // As where it is compiled: facts only hide what is wrong.
+        diagnostics.retain(|d| d.severity() != Severity::Note);
+    }
     let suite = (!any_error(&diagnostics)).then_some(Suite { program, tests, trees });
     (suite, diagnostics)
 }
