@@ -85,6 +85,7 @@ fn fences(section: &str, example: &mut Example) {
             ("yaml", Some("cec")) => "cec.yaml",
             ("toml", Some("meshc.toml")) => "meshc.toml",
             ("mesh", Some("second.mesh")) => "second.mesh",
+            ("mesh", Some("policy_test.mesh")) => "policy_test.mesh",
             ("mesh", _) => "policy.mesh",
             _ => continue,
         };

@@ -217,6 +217,10 @@ pub fn prepare(
     let (program, tests, mut problems) = resolve_tested(&trees, &settings);
     diagnostics.append(&mut problems);
     sort(&mut diagnostics);
+    if any_error(&diagnostics) {
+        // As where it is compiled: facts only hide what is wrong.
+        diagnostics.retain(|d| d.severity() != Severity::Note);
+    }
     let suite = (!any_error(&diagnostics)).then_some(Suite { program, tests, trees });
     (suite, diagnostics)
 }
