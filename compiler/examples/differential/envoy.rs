@@ -36,14 +36,16 @@ impl Config {
         let mut listener = resources.pointer("/listeners/0").cloned().ok_or("no listener")?;
         let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = held.local_addr()?.port();
-        listener["name"] = json!(format!("listener-{}", self.ports.len()));
-        listener["address"] = json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
+        let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
         let manager = listener.pointer_mut("/filter_chains/0/filters/0/typed_config").ok_or("no manager")?;
-        manager["access_log"] = json!([]);
-        manager["route_config"]["response_headers_to_add"] = json!([
+        set(manager, "access_log", json!([]))?;
+        let headers = json!([
             {"header": {"key": "x-route", "value": "%ROUTE_NAME%"}},
             {"header": {"key": "x-cluster", "value": "%UPSTREAM_CLUSTER%"}},
         ]);
+        set(manager.get_mut("route_config").ok_or("no routes")?, "response_headers_to_add", headers)?;
+        set(&mut listener, "name", json!(format!("listener-{}", self.ports.len())))?;
+        set(&mut listener, "address", address)?;
         self.listeners.push(listener);
         self.ports.push(port);
         self.held.push(held);
@@ -115,4 +117,10 @@ impl Drop for Proxy {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Sets a field of an object.
+fn set(object: &mut Value, name: &str, value: Value) -> Result<()> {
+    object.as_object_mut().ok_or("no object")?.insert(name.to_owned(), value);
+    Ok(())
 }
