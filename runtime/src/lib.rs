@@ -1,0 +1,1 @@
+//! Compiled resources → a cluster, or an Envoy on this machine.
