@@ -6,11 +6,13 @@
 //! and decoded once, when first needed. What an older release's agent does not know comes from
 //! `since.txt` and the table of packages.
 
+mod encode;
 mod merge;
 mod rules;
 mod scalar;
 mod walk;
 
+pub use encode::encode;
 pub use merge::merge;
 pub use walk::check;
 
