@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
-use tokio::process::Child;
+use tokio::process::{Child, ChildStdin};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -127,6 +127,8 @@ struct Run {
     read: Instant,
     pause: Duration,
     started: Instant,
+    /// The pipe to the keeper. Not left in the child, where waiting for it would close it.
+    pipe: Option<ChildStdin>,
 }
 
 /// Whether the run goes on.
@@ -144,8 +146,8 @@ impl Run {
         tokio::spawn(serve(socket, Arc::clone(&shared)));
         let places = Places::new(setup.first_port, setup.demo.is_some());
         let now = Instant::now();
-        let mut run =
-            Self { setup, folder, shared, news, places, served: Value::Null, read: now, pause: SHORTEST_PAUSE, started: now };
+        let (served, pause) = (Value::Null, SHORTEST_PAUSE);
+        let mut run = Self { setup, folder, shared, news, places, served, read: now, pause, started: now, pipe: None };
         run.take(first)?;
         Ok(run)
     }
@@ -184,13 +186,15 @@ impl Run {
                 }
             }
         }
+        drop(self.pipe.take());
         end(child).await;
         Ok(())
     }
 
     fn spawn(&mut self, show: &mut impl FnMut(Event)) -> Result<Child, UpError> {
         let mut command = self.setup.keeper.command(&self.setup.envoy, &self.folder.path);
-        let child = command.spawn().map_err(io_failed("start Envoy"))?;
+        let mut child = command.spawn().map_err(io_failed("start Envoy"))?;
+        self.pipe = child.stdin.take();
         self.started = Instant::now();
         show(Event::Started);
         Ok(child)
@@ -232,9 +236,8 @@ impl Run {
     }
 }
 
-/// Closes the keeper's pipe, and waits until it has ended Envoy.
+/// Waits until a keeper whose pipe is closed has ended Envoy.
 async fn end(mut child: Child) {
-    drop(child.stdin.take());
     if tokio::time::timeout(ENDING, child.wait()).await.is_err() {
         // Only a keeper that is stopped takes so long.
         let _ = child.start_kill();
