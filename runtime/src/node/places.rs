@@ -59,7 +59,8 @@ impl Places {
     fn cluster(&mut self, cluster: &mut Value) -> io::Result<()> {
         let Some(backends) = &mut self.backends else { return Ok(()) };
         let endpoints = "/load_assignment/endpoints";
-        let host = cluster.pointer("/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/address");
+        let host =
+            cluster.pointer("/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/address");
         let Some(host) = host.and_then(Value::as_str).filter(|host| host.ends_with(IN_CLUSTER)) else {
             return Ok(());
         };

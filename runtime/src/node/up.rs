@@ -107,11 +107,10 @@ pub fn up(
     mut show: impl FnMut(Event),
 ) -> Result<(), UpError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let outcome = runtime.map_err(io_failed("start threads")).and_then(|runtime| {
-        let outcome = runtime.block_on(async { Run::start(setup, first)?.run(&mut changed, &mut show).await });
-        runtime.shutdown_timeout(Duration::from_millis(100));
-        outcome
-    });
+    let runtime = runtime.map_err(io_failed("start threads"))?;
+    let outcome = runtime.block_on(async { Run::start(setup, first)?.run(&mut changed, &mut show).await });
+    // The streams have no end of their own.
+    runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
 }
 
@@ -209,7 +208,11 @@ impl Run {
         show(Event::Ended { log: last, again: self.pause });
     }
 
-    fn look(&mut self, changed: &mut impl FnMut() -> Option<Value>, show: &mut impl FnMut(Event)) -> Result<(), UpError> {
+    fn look(
+        &mut self,
+        changed: &mut impl FnMut() -> Option<Value>,
+        show: &mut impl FnMut(Event),
+    ) -> Result<(), UpError> {
         let read = Instant::now();
         let Some(bootstrap) = changed() else { return Ok(()) };
         self.read = read;

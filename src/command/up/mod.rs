@@ -31,10 +31,15 @@ pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
         }
     };
     let mut refused = false;
-    let outcome = up::up(setup, first, || policies.changed(), |event| {
-        refused |= matches!(event, Event::Refused(_));
-        show.event(&event);
-    });
+    let outcome = up::up(
+        setup,
+        first,
+        || policies.changed(),
+        |event| {
+            refused |= matches!(event, Event::Refused(_));
+            show.event(&event);
+        },
+    );
     match outcome {
         Ok(()) if refused && args.demo => Exit::Refused,
         Ok(()) => Exit::Done,

@@ -1,12 +1,13 @@
 //! The policies of a run: read, compiled, and read again when their files change.
 
 use super::show;
-use crate::cli::{Events, Up};
+use crate::cli::{Events, Program, Up};
+use crate::command::compile::options;
 use crate::exit::Exit;
 use crate::input::{Input, Select};
 use crate::output::Terminal;
 use meshc_compiler::kubernetes::Object;
-use meshc_compiler::{Manifest, Options, Target, compile};
+use meshc_compiler::{Manifest, compile};
 use meshc_dsl::diagnostic::{any_error, sort};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ type Stamps = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 /// The policies of a run.
 pub(super) struct Policies<'a> {
     args: &'a Up,
+    program: Program,
     terminal: &'a Terminal,
     output: Events,
     /// What was looked at before the last reading.
@@ -33,7 +35,15 @@ pub(super) struct Policies<'a> {
 impl<'a> Policies<'a> {
     pub(super) fn new(args: &'a Up, terminal: &'a Terminal, output: Events) -> Self {
         let watched = if args.paths.is_empty() { vec![PathBuf::from(".")] } else { args.paths.clone() };
-        let mut policies = Self { args, terminal, output, read: Stamps::new(), seen: Stamps::new(), watched };
+        let program = Program {
+            paths: args.paths.clone(),
+            target: Some("envoy".to_owned()),
+            catalog: args.catalog.clone(),
+            set: args.set.clone(),
+            max_regex_program: None,
+        };
+        let (read, seen) = (Stamps::new(), Stamps::new());
+        let mut policies = Self { args, program, terminal, output, read, seen, watched };
         policies.watched.extend(args.catalog.iter().cloned());
         policies
     }
@@ -60,15 +70,7 @@ impl<'a> Policies<'a> {
     fn compile(&mut self) -> Result<Value, Exit> {
         let mut input = Input::read(&self.args.paths, Select::Program).map_err(|e| self.terminal.failed(&e))?;
         self.watch(&input);
-        let mut params = input.config.params.clone();
-        for set in &self.args.set {
-            let pair = set.split_once('=').ok_or_else(|| {
-                self.terminal.fail(&format!("`--set {set}` has no value; write `--set NAME=VALUE`"))
-            })?;
-            params.push((pair.0.to_owned(), pair.1.to_owned()));
-        }
-        let namespace = input.config.namespace.clone().unwrap_or_else(|| "default".to_owned());
-        let options = Options { target: Target::Envoy, namespace, params };
+        let options = options(&self.program, &input).map_err(|message| self.terminal.fail(&message))?;
         let catalog = input.catalog(&self.args.catalog, &options.namespace).map_err(|e| self.terminal.failed(&e))?;
         let compiled = compile(&input.sources, &input.policies, &catalog, &options);
         let mut diagnostics = std::mem::take(&mut input.diagnostics);
@@ -87,7 +89,8 @@ impl<'a> Policies<'a> {
     fn watch(&mut self, input: &Input) {
         let Some(root) = &input.root else { return };
         let named = input.config.catalog.iter().map(|path| root.join(path));
-        let all = named.chain([root.join(crate::input::CONFIG)]).chain(self.args.paths.is_empty().then(|| root.clone()));
+        let all =
+            named.chain([root.join(crate::input::CONFIG)]).chain(self.args.paths.is_empty().then(|| root.clone()));
         for path in all.collect::<Vec<_>>() {
             if !self.watched.contains(&path) {
                 self.watched.push(path);

@@ -75,7 +75,8 @@ fn lines(event: &Event) -> String {
 fn table(report: &Report) -> String {
     let mut text = String::new();
     for seen in &report.listeners {
-        let statuses: Vec<_> = seen.statuses.iter().map(|(status, count)| format!("{count} × {}", word(*status))).collect();
+        let statuses: Vec<_> =
+            seen.statuses.iter().map(|(status, count)| format!("{count} × {}", word(*status))).collect();
         let (p50, p99) = (milliseconds(seen.p50), milliseconds(seen.p99));
         let _ = writeln!(
             text,
@@ -87,8 +88,12 @@ fn table(report: &Report) -> String {
         let width = seen.destinations.iter().map(|d| d.name.len()).max().unwrap_or(0);
         for one in &seen.destinations {
             let wanted = one.wanted.map_or("?".to_owned(), |share| format!("{share:.1} %"));
-            let _ =
-                writeln!(text, "demo       {:width$}  wanted {wanted:>7}  seen {:>5.1} %", one.name, share(one.answered, seen));
+            let _ = writeln!(
+                text,
+                "demo       {:width$}  wanted {wanted:>7}  seen {:>5.1} %",
+                one.name,
+                share(one.answered, seen)
+            );
         }
     }
     for name in &report.skipped {
@@ -128,11 +133,8 @@ fn object(event: &Event) -> Value {
 }
 
 fn seen(seen: &Seen) -> Value {
-    let destinations: Vec<_> = seen
-        .destinations
-        .iter()
-        .map(|d| json!({"name": d.name, "wanted": d.wanted, "answered": d.answered}))
-        .collect();
+    let destinations: Vec<_> =
+        seen.destinations.iter().map(|d| json!({"name": d.name, "wanted": d.wanted, "answered": d.answered})).collect();
     json!({
         "name": seen.name, "requests": seen.requests, "statuses": seen.statuses, "destinations": destinations,
         "p50": milliseconds(seen.p50), "p99": milliseconds(seen.p99),

@@ -89,11 +89,7 @@ async fn worker(host: Arc<str>, port: u16, left: Arc<AtomicU64>) -> Vec<Answer> 
 }
 
 /// Sends one request over the kept connection, or a new one.
-async fn request(
-    kept: &mut Option<BufReader<TcpStream>>,
-    host: &str,
-    port: u16,
-) -> io::Result<(u16, Option<String>)> {
+async fn request(kept: &mut Option<BufReader<TcpStream>>, host: &str, port: u16) -> io::Result<(u16, Option<String>)> {
     let mut stream = match kept.take() {
         Some(stream) => stream,
         None => BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?),
@@ -101,7 +97,8 @@ async fn request(
     stream.get_mut().set_nodelay(true)?;
     stream.get_mut().write_all(format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes()).await?;
     let head = head(&mut stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
-    let status = head.first().and_then(|line| line.split(' ').nth(1)?.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    let status =
+        head.first().and_then(|line| line.split(' ').nth(1)?.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
     let find = |name| head.iter().find_map(|line| value(line, name));
     let length: Option<u64> = find("content-length").and_then(|length| length.parse().ok());
     let backend = find("x-backend").map(str::to_owned);

@@ -33,7 +33,8 @@ fn takes(condition: &Value) -> Option<bool> {
     let mut headers = fields.get("headers").and_then(Value::as_array).into_iter().flatten();
     let missing = headers.any(|header| {
         let name = header.get("name").and_then(Value::as_str).unwrap_or(":");
-        let plain = ["invert_match", "treat_missing_header_as_empty", "present_match"].iter().all(|f| header.get(f).is_none());
+        let plain =
+            ["invert_match", "treat_missing_header_as_empty", "present_match"].iter().all(|f| header.get(f).is_none());
         plain && !name.starts_with(':') && !SENT.contains(&name)
     });
     (!path || missing).then_some(false)

@@ -46,9 +46,10 @@ pub fn resources(bootstrap: &Value, old: &Snapshot) -> Result<Snapshot, EncodeEr
     }
     for cluster in list(bootstrap, "clusters") {
         let name = text(cluster, "/name");
-        let owner = sources.iter().rev().find(|(owner, _)| {
-            name.strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('/'))
-        });
+        let owner = sources
+            .iter()
+            .rev()
+            .find(|(owner, _)| name.strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('/')));
         let source = owner.map_or("the program", |(_, source)| source.as_str()).to_owned();
         maker.add(Kind::Cluster, cluster, &source, Links::default())?;
     }
@@ -139,7 +140,8 @@ mod tests {
     use super::*;
 
     fn bootstrap(weight: u32) -> Value {
-        let hcm = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+        let hcm =
+            "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
         let routes = json!({"name": "default/a:80", "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [
             {"match": {"prefix": "/"}, "route": {"weighted_clusters": {"clusters": [{"name": "c", "weight": weight}]}}},
         ]}]});

@@ -81,10 +81,7 @@ impl Shared {
 /// When the transport fails.
 pub async fn serve(socket: UnixListener, shared: Arc<Shared>) -> Result<(), tonic::transport::Error> {
     let service = AggregatedDiscoveryServiceServer::new(Ads { shared });
-    tonic::transport::Server::builder()
-        .add_service(service)
-        .serve_with_incoming(UnixListenerStream::new(socket))
-        .await
+    tonic::transport::Server::builder().add_service(service).serve_with_incoming(UnixListenerStream::new(socket)).await
 }
 
 struct Ads {

@@ -382,7 +382,8 @@ mod tests {
     #[test]
     fn a_new_stream_gets_only_what_changed() {
         let mut stream = Stream::of(&[(C, "c", "1"), (C, "d", "2")]);
-        let has = [("c".to_owned(), "1".to_owned()), ("d".to_owned(), "1".to_owned()), ("e".to_owned(), "1".to_owned())];
+        let has =
+            [("c".to_owned(), "1".to_owned()), ("d".to_owned(), "1".to_owned()), ("e".to_owned(), "1".to_owned())];
         let first = DeltaDiscoveryRequest { initial_resource_versions: has.into_iter().collect(), ..request(C) };
         assert_eq!(stream.send(first), ["1 d: cluster d=2"]);
         assert_eq!(stream.ack(C, "1 d"), ["2: cluster -e"]);

@@ -164,7 +164,8 @@ pub(super) mod tests {
         store.want(snapshot(&[(Kind::Cluster, "new", "1"), (Kind::Route, "a", "2")]));
         assert_eq!(versions(&store).len(), 2);
         store.refuse(&resource(Kind::Route, "a", "2"), "no".into());
-        let names: Vec<_> = versions(&store).into_iter().map(|(_, name, version)| format!("{name} {version}")).collect();
+        let names: Vec<_> =
+            versions(&store).into_iter().map(|(_, name, version)| format!("{name} {version}")).collect();
         assert_eq!(names, ["new 1", "old 1", "a 1"]);
     }
 }
