@@ -236,10 +236,20 @@ def nothing_outlives_a_kill(start):
 
 @check
 def ctrl_c_leaves_nothing(start):
-    up = start()
-    up.wait("live")
+    for options in ([], ["--demo", "--requests", "10000000"]):
+        up = start(options=options)
+        up.wait("live")
+        up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(2) == 0
+        assert up.left() == []
+
+
+@check
+def ctrl_c_is_heard_between_two_starts(start):
+    up = start(envoy="/bin/false")
+    up.wait("ended", 4)
     up.process.send_signal(signal.SIGINT)
-    assert up.process.wait(10) == 0
+    assert up.process.wait(0.5) == 0
     assert up.left() == []
 
 
@@ -251,7 +261,7 @@ def main():
         runs = []
 
         def start(**settings):
-            runs.append(Up(str(pathlib.Path(meshc).resolve()), envoy, **settings))
+            runs.append(Up(str(pathlib.Path(meshc).resolve()), **{"envoy": envoy, **settings}))
             return runs[-1]
 
         begun = time.monotonic()

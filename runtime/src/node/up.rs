@@ -15,6 +15,7 @@ use tokio::net::UnixListener;
 use tokio::process::{Child, ChildStdin};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
 
 /// How often the policies are looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -128,13 +129,9 @@ struct Run {
     started: Instant,
     /// The pipe to the keeper. Not left in the child, where waiting for it would close it.
     pipe: Option<ChildStdin>,
-}
-
-/// Whether the run goes on.
-#[derive(PartialEq, Eq)]
-enum Next {
-    GoOn,
-    End,
+    /// The load of a demonstration, and whether the run goes on behind it.
+    load: Option<JoinHandle<Report>>,
+    stays: bool,
 }
 
 impl Run {
@@ -145,8 +142,20 @@ impl Run {
         tokio::spawn(serve(socket, Arc::clone(&shared)));
         let places = Places::new(setup.first_port, setup.demo.is_some());
         let now = Instant::now();
-        let (served, pause) = (Value::Null, SHORTEST_PAUSE);
-        let mut run = Self { setup, folder, shared, news, places, served, read: now, pause, started: now, pipe: None };
+        let mut run = Self {
+            setup,
+            folder,
+            shared,
+            news,
+            places,
+            served: Value::Null,
+            read: now,
+            pause: SHORTEST_PAUSE,
+            started: now,
+            pipe: None,
+            load: None,
+            stays: true,
+        };
         run.take(first)?;
         Ok(run)
     }
@@ -169,24 +178,35 @@ impl Run {
         let mut signals = (of(SignalKind::interrupt())?, of(SignalKind::terminate())?, of(SignalKind::hangup())?);
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut child = self.spawn(show)?;
+        let (mut child, mut again) = (Some(self.spawn(show)?), None);
         loop {
             tokio::select! {
                 _ = signals.0.recv() => break,
                 _ = signals.1.recv() => break,
                 _ = signals.2.recv() => break,
-                news = self.news.recv() => if let Some(news) = news && self.told(news, show).await == Next::End { break },
+                news = self.news.recv() => if let Some(news) = news { self.told(news, show) },
                 _ = look.tick() => self.look(changed, show)?,
-                _ = child.wait() => {
+                () = gone(&mut child) => {
                     self.ended(show);
-                    tokio::time::sleep(self.pause).await;
+                    child = None;
+                    again = Some(Instant::now() + self.pause);
                     self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                    child = self.spawn(show)?;
+                }
+                () = until(again) => {
+                    again = None;
+                    child = Some(self.spawn(show)?);
+                }
+                report = finished(&mut self.load) => {
+                    self.load = None;
+                    show(Event::Demo(report));
+                    if !self.stays { break }
                 }
             }
         }
         drop(self.pipe.take());
-        end(child).await;
+        if let Some(child) = child {
+            end(child).await;
+        }
         Ok(())
     }
 
@@ -223,19 +243,43 @@ impl Run {
         Ok(())
     }
 
-    async fn told(&mut self, news: News, show: &mut impl FnMut(Event)) -> Next {
+    fn told(&mut self, news: News, show: &mut impl FnMut(Event)) {
         match news {
             News::Connected => {}
             News::Refused(refusal) => show(Event::Refused(refusal)),
             News::Live { listeners, .. } => {
-                show(Event::Live { listeners, took: self.read.elapsed() });
                 if let Some(demo) = self.setup.demo.take() {
-                    show(Event::Demo(demo::load::run(&self.served, demo.requests).await));
-                    return if demo.stay { Next::GoOn } else { Next::End };
+                    self.stays = demo.stay;
+                    let live = listeners.iter().map(|(name, _)| name.clone()).collect();
+                    self.load = Some(tokio::spawn(demo::load::run(self.served.clone(), live, demo.requests)));
                 }
+                show(Event::Live { listeners, took: self.read.elapsed() });
             }
         }
-        Next::GoOn
+    }
+}
+
+/// Waits until Envoy is gone, if it is there.
+async fn gone(child: &mut Option<Child>) {
+    match child {
+        // A child that cannot be waited for is as good as gone.
+        Some(child) => drop(child.wait().await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the report of a load, if there is one.
+async fn finished(load: &mut Option<JoinHandle<Report>>) -> Report {
+    match load {
+        Some(load) => load.await.unwrap_or_default(),
+        None => std::future::pending().await,
     }
 }
 

@@ -5,7 +5,7 @@ use super::wanted::{self, shares};
 use super::{Destination, Report, Seen};
 use crate::node::xds::resources::list;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,11 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest body that is read.
 const MOST_BODY: u64 = 1 << 20;
 
-/// Sends so many requests over each listener of a served bootstrap.
-pub async fn run(bootstrap: &Value, requests: u64) -> Report {
+/// Sends so many requests over each listener of a served bootstrap that Envoy has.
+pub async fn run(bootstrap: Value, live: BTreeSet<String>, requests: u64) -> Report {
     let mut report = Report::default();
-    for listener in list(bootstrap, "listeners") {
+    for listener in list(&bootstrap, "listeners") {
         let name = listener.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if !live.contains(&name) {
+            continue;
+        }
         match (wanted::routes(listener), port(listener)) {
             (Some(routes), Some(port)) => {
                 let answers = answers(&name, port, requests).await;
