@@ -44,6 +44,16 @@ pub(crate) enum Command {
         /// Its code, such as E0302; without one, all codes are listed.
         code: Option<String>,
     },
+    /// Run policies on this machine, with an Envoy of its own (Linux).
+    Up(Up),
+    /// Keep an Envoy until stdin ends.
+    #[command(hide = true)]
+    KeepEnvoy {
+        /// The folder of Envoy.
+        folder: PathBuf,
+        /// Its path.
+        envoy: PathBuf,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -117,6 +127,48 @@ pub(crate) enum Format {
     /// YAML documents.
     Yaml,
     /// One JSON object.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Files and folders of policies; without any, the folder of the nearest meshc.toml.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Kubernetes Services that the policies may name: YAML or JSON files, or folders of them.
+    #[arg(long, value_name = "FILE|DIR", num_args = 1..)]
+    pub(crate) catalog: Vec<PathBuf>,
+    /// The value of a parameter.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// The path of Envoy; else MESHC_ENVOY, PATH and the cache are asked.
+    #[arg(long, value_name = "PATH", conflicts_with = "get_envoy")]
+    pub(crate) envoy: Option<PathBuf>,
+    /// Install the pinned Envoy in the cache, unless it is there, and use it.
+    #[arg(long)]
+    pub(crate) get_envoy: bool,
+    /// The first port of 127.0.0.1 that a steered service may get.
+    #[arg(long, value_name = "PORT", default_value_t = 15000)]
+    pub(crate) first_port: u16,
+    /// Give services without endpoints backends of their own, send requests, show who answered, and end.
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// How many requests each listener gets in a demonstration.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, requires = "demo")]
+    pub(crate) requests: u64,
+    /// Go on after the requests of a demonstration.
+    #[arg(long, requires = "demo")]
+    pub(crate) stay: bool,
+    /// How events are shown.
+    #[arg(short, long, value_enum, default_value_t = Events::Lines)]
+    pub(crate) output: Events,
+}
+
+/// The format of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Events {
+    /// A line for people.
+    Lines,
+    /// A JSON object a line.
     Json,
 }
 

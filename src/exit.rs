@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Wrong,
     /// The command was used wrongly, or a file cannot be read or written.
     Usage,
+    /// The node refused, or lacks something.
+    Refused,
 }
 
 impl Termination for Exit {
@@ -19,6 +21,7 @@ impl Termination for Exit {
             Exit::Done => 0,
             Exit::Wrong => 1,
             Exit::Usage => 2,
+            Exit::Refused => 3,
         })
     }
 }

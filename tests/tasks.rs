@@ -24,7 +24,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Documents that are no task pages; the reference has a test of its own.
-const OTHERS: &[&str] = &["README.md", "language.md", "performance.md", "unreachable-rules.md"];
+const OTHERS: &[&str] = &["README.md", "language.md", "local.md", "performance.md", "unreachable-rules.md"];
 
 /// The task pages, by name.
 fn pages() -> Vec<String> {

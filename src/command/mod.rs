@@ -9,6 +9,8 @@ mod fmt;
 mod init;
 mod raw;
 mod test;
+#[cfg(target_os = "linux")]
+mod up;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
@@ -26,6 +28,15 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Test(args) => test::run(&args, &terminal),
         Command::Eval(args) => eval::run(&args, &terminal),
         Command::Init(args) => init::run(&args, &terminal),
+        #[cfg(target_os = "linux")]
+        Command::Up(args) => up::run(&args, &terminal),
+        #[cfg(target_os = "linux")]
+        Command::KeepEnvoy { folder, envoy } => up::keep(&folder, &envoy, &terminal),
+        #[cfg(not(target_os = "linux"))]
+        Command::Up(_) | Command::KeepEnvoy { .. } => {
+            terminal.fail("`meshc up` runs on Linux alone");
+            Exit::Refused
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "meshc", &mut script);

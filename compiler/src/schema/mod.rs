@@ -6,6 +6,7 @@
 //! and decoded once, when first needed. What an older release's agent does not know comes from
 //! `since.txt` and the table of packages.
 
+mod encode;
 mod merge;
 mod rules;
 mod ruleset;
@@ -13,6 +14,7 @@ mod scalar;
 mod visit;
 mod walk;
 
+pub use encode::encode;
 pub use merge::merge;
 pub use visit::visit;
 pub use walk::check;

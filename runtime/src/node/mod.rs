@@ -1,0 +1,7 @@
+//! Policies on this machine: an Envoy of our own, and what it is given. Linux only.
+
+pub mod demo;
+pub mod envoy;
+pub mod places;
+pub mod up;
+pub mod xds;

@@ -1,0 +1,89 @@
+//! What Envoy is given, and how: delta ADS over a Unix socket.
+//!
+//! `resources` cuts a compiled bootstrap into resources, `store` knows which of them Envoy should
+//! have now, `session` decides what the next response on one stream is, and `server` moves bytes.
+
+pub mod resources;
+pub mod server;
+pub mod session;
+pub mod store;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The kinds of resource that are served, in the order in which they are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A cluster.
+    Cluster,
+    /// The routes of one listener.
+    Route,
+    /// A listener.
+    Listener,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 3] = [Kind::Cluster, Kind::Route, Kind::Listener];
+
+    /// The full name of its message.
+    pub fn message(self) -> &'static str {
+        match self {
+            Kind::Cluster => "envoy.config.cluster.v3.Cluster",
+            Kind::Route => "envoy.config.route.v3.RouteConfiguration",
+            Kind::Listener => "envoy.config.listener.v3.Listener",
+        }
+    }
+
+    /// How messages call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Cluster => "cluster",
+            Kind::Route => "routes",
+            Kind::Listener => "listener",
+        }
+    }
+
+    /// The type URL of its message.
+    pub fn url(self) -> String {
+        format!("type.googleapis.com/{}", self.message())
+    }
+
+    /// The kind of a type URL, if it is served.
+    pub fn of_url(url: &str) -> Option<Kind> {
+        let message = url.rsplit('/').next()?;
+        Kind::ALL.into_iter().find(|kind| kind.message() == message)
+    }
+}
+
+/// Which resource.
+pub type Key = (Kind, String);
+
+/// A resource as it goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// A hash of its content: the same content is never sent twice, even over another stream.
+    pub version: String,
+    /// The encoded message.
+    pub body: Vec<u8>,
+    /// The file and declaration that it came from.
+    pub source: String,
+    /// The routes that a listener asks for.
+    pub needs: Option<String>,
+    /// Where a listener listens.
+    pub address: Option<String>,
+}
+
+impl Resource {
+    /// Which resource it is.
+    pub fn key(&self) -> Key {
+        (self.kind, self.name.clone())
+    }
+}
+
+/// A set of resources.
+pub type Snapshot = BTreeMap<Key, Arc<Resource>>;

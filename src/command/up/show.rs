@@ -1,0 +1,142 @@
+//! Events as lines, for people or for programs.
+
+use crate::cli::Events;
+use crate::output::Terminal;
+use meshc_dsl::{Diagnostic, Sources};
+use meshc_runtime::node::demo::{Report, Seen};
+use meshc_runtime::node::up::Event;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Shows events on stdout.
+pub(super) struct Show<'a> {
+    output: Events,
+    terminal: &'a Terminal,
+}
+
+impl<'a> Show<'a> {
+    pub(super) fn new(output: Events, terminal: &'a Terminal) -> Self {
+        Self { output, terminal }
+    }
+
+    pub(super) fn event(&self, event: &Event) {
+        let text = match self.output {
+            Events::Lines => lines(event),
+            Events::Json => format!("{}\n", object(event)),
+        };
+        // A reader that went away does not end the run.
+        let _ = self.terminal.product([text.as_bytes()]);
+    }
+}
+
+/// Shows diagnostics as one JSON object a line.
+pub(super) fn diagnostics(terminal: &Terminal, diagnostics: &[Diagnostic], sources: &Sources, shown: &[String]) {
+    for diagnostic in diagnostics {
+        let severity = diagnostic.severity().word();
+        let place = diagnostic.place();
+        let file = place.and_then(|span| shown.get(span.file.0 as usize));
+        let line = place.map(|span| sources.position(span.file, span.start).line);
+        let event = json!({
+            "event": "diagnostic", "code": diagnostic.code.0, "severity": severity, "message": diagnostic.message,
+            "help": diagnostic.help, "file": file, "line": line,
+        });
+        let _ = terminal.product([format!("{event}\n").as_bytes()]);
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+fn lines(event: &Event) -> String {
+    match event {
+        Event::Started => "envoy    started\n".to_owned(),
+        Event::Refused(refusal) => {
+            let what = if refusal.kept { "the last good one stays" } else { "it is withdrawn" };
+            let (kind, name) = &refusal.key;
+            format!("refused  {} {name} ({}): {}; {what}\n", kind.word(), refusal.source, refusal.message)
+        }
+        Event::Live { listeners, took } => {
+            let mut text = format!("live     after {} ms, {} listeners\n", milliseconds(*took), listeners.len());
+            for (name, address) in listeners {
+                let _ = writeln!(text, "listen   {address}  {name}");
+            }
+            text
+        }
+        Event::Unfit(error) => format!("unfit    {error}; what was served before stays\n"),
+        Event::Ended { log, again } => {
+            format!("envoy    ended, starts again in {} ms: {log}\n", milliseconds(*again))
+        }
+        Event::Demo(report) => table(report),
+    }
+}
+
+fn table(report: &Report) -> String {
+    let mut text = String::new();
+    for seen in &report.listeners {
+        let statuses: Vec<_> =
+            seen.statuses.iter().map(|(status, count)| format!("{count} × {}", word(*status))).collect();
+        let (p50, p99) = (milliseconds(seen.p50), milliseconds(seen.p99));
+        let _ = writeln!(
+            text,
+            "demo     {}: {} requests `GET /`, {}, p50 {p50} ms, p99 {p99} ms",
+            seen.name,
+            seen.requests,
+            statuses.join(", ")
+        );
+        let width = seen.destinations.iter().map(|d| d.name.len()).max().unwrap_or(0);
+        for one in &seen.destinations {
+            let wanted = one.wanted.map_or("?".to_owned(), |share| format!("{share:.1} %"));
+            let _ = writeln!(
+                text,
+                "demo       {:width$}  wanted {wanted:>7}  seen {:>5.1} %",
+                one.name,
+                share(one.answered, seen)
+            );
+        }
+    }
+    for name in &report.skipped {
+        let _ = writeln!(text, "demo     {name}: no requests, since it takes no HTTP");
+    }
+    text
+}
+
+/// The percentage of a listener's requests.
+fn share(answered: u64, seen: &Seen) -> f64 {
+    if seen.requests == 0 { 0.0 } else { 100.0 * answered as f64 / seen.requests as f64 }
+}
+
+fn word(status: u16) -> String {
+    if status == 0 { "no answer".to_owned() } else { status.to_string() }
+}
+
+fn object(event: &Event) -> Value {
+    match event {
+        Event::Started => json!({"event": "started"}),
+        Event::Refused(refusal) => json!({
+            "event": "refused", "kind": refusal.key.0.word(), "name": refusal.key.1, "source": refusal.source,
+            "message": refusal.message, "kept": refusal.kept,
+        }),
+        Event::Live { listeners, took } => {
+            let listeners: Vec<_> =
+                listeners.iter().map(|(name, address)| json!({"name": name, "address": address})).collect();
+            json!({"event": "live", "milliseconds": milliseconds(*took), "listeners": listeners})
+        }
+        Event::Unfit(error) => json!({"event": "unfit", "message": error.to_string()}),
+        Event::Ended { log, again } => json!({"event": "ended", "log": log, "again_in": milliseconds(*again)}),
+        Event::Demo(report) => json!({
+            "event": "demo", "skipped": report.skipped,
+            "listeners": report.listeners.iter().map(seen).collect::<Vec<_>>(),
+        }),
+    }
+}
+
+fn seen(seen: &Seen) -> Value {
+    let destinations: Vec<_> =
+        seen.destinations.iter().map(|d| json!({"name": d.name, "wanted": d.wanted, "answered": d.answered})).collect();
+    json!({
+        "name": seen.name, "requests": seen.requests, "statuses": seen.statuses, "destinations": destinations,
+        "p50": milliseconds(seen.p50), "p99": milliseconds(seen.p99),
+    })
+}
