@@ -11,6 +11,10 @@ pub(crate) enum Exit {
     Wrong,
     /// The command was used wrongly, or a file cannot be read or written.
     Usage,
+    /// The cluster refused, or was not reachable.
+    Refused,
+    /// Somebody else owns what was to be written.
+    Conflict,
 }
 
 impl Termination for Exit {
@@ -19,6 +23,8 @@ impl Termination for Exit {
             Exit::Done => 0,
             Exit::Wrong => 1,
             Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::Conflict => 4,
         })
     }
 }

@@ -1,1 +1,3 @@
 //! Compiled resources → a cluster, or an Envoy on this machine.
+
+pub mod deploy;

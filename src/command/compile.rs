@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Compile, terminal: &Terminal) -> Exit {
 }
 
 /// What to compile with: the command line over `meshc.toml` over the defaults.
-fn options(program: &Program, input: &Input) -> Result<Options, String> {
+pub(super) fn options(program: &Program, input: &Input) -> Result<Options, String> {
     let target = match &program.target {
         Some(text) => Target::parse(text).ok_or_else(|| {
             format!("`{text}` is not a target; targets are `cilium-1.14` to `cilium-1.20`, and `envoy`")
