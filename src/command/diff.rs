@@ -16,11 +16,12 @@ pub(crate) fn run(args: &Diff, terminal: &Terminal) -> Exit {
     };
     let (client, set) = (&session.client, &session.set);
     let plan = match args.revision {
-        Some(number) => session.run(deploy::revision(client, set, number), terminal).and_then(|(_, then)| {
-            session.run(async { deploy::between(record.objects, then.objects, set) }, terminal)
-        }),
+        Some(number) => session
+            .run(deploy::revision(client, set, number), terminal)
+            .and_then(|(_, then)| session.run(async { deploy::between(record.objects, then.objects, set) }, terminal)),
         None => {
-            let options = Options { allow_empty: true, ..Options::default() };
+            // Fields that others took are what is shown, not a reason to refuse; nothing is written.
+            let options = Options { force: true, allow_empty: true, ..Options::default() };
             session.run(deploy::prepare(client, set, record.objects, options, true), terminal).map(|p| p.plan)
         }
     };

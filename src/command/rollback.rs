@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Rollback, terminal: &Terminal) -> Exit {
 fn before(session: &Session, terminal: &Terminal) -> Result<u64, Exit> {
     let (now, revisions) = session.run(deploy::revisions(&session.client, &session.set), terminal)?;
     let earlier = revisions.iter().rev().find(|meta| meta.revision < now);
-    earlier.map(|meta| meta.revision).ok_or_else(|| {
-        terminal.fail(&format!("the set `{}` has no revision before the applied one", session.set.name))
-    })
+    earlier
+        .map(|meta| meta.revision)
+        .ok_or_else(|| terminal.fail(&format!("the set `{}` has no revision before the applied one", session.set.name)))
 }

@@ -209,7 +209,7 @@ def history_has_a_limit(server, meshc):
 def a_large_revision_is_split(server, meshc):
     """What does not compress fills several Secrets, and comes back whole."""
     rng = random.Random(7)
-    text = "".join("# " + "".join(rng.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(200)) + "\n" for _ in range(6000))
+    text = "".join("# " + "".join(rng.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(200)) + "\n" for _ in range(2500))
     program = Program(server, meshc)
     for part in range(2):
         program.write(text + f"# {part}\n", f"part{part}.mesh")

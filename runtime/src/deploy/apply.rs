@@ -375,10 +375,16 @@ fn conflicts(step: &Step, status: &Refusal) -> Vec<Owned> {
             continue;
         }
         let owner = message.split('"').nth(1).unwrap_or(message).to_owned();
-        let inside = |path: &str| path.strip_prefix(field.as_str()).is_some_and(|r| r.is_empty() || r.starts_with(['.', '[']));
+        let inside =
+            |path: &str| path.strip_prefix(field.as_str()).is_some_and(|r| r.is_empty() || r.starts_with(['.', '[']));
         let before = owned.len();
         for d in all.iter().filter(|d| inside(&d.path)) {
-            owned.push(Owned { path: d.path.clone(), owner: owner.clone(), ours: d.ours.clone(), live: d.live.clone() });
+            owned.push(Owned {
+                path: d.path.clone(),
+                owner: owner.clone(),
+                ours: d.ours.clone(),
+                live: d.live.clone(),
+            });
         }
         if owned.len() == before {
             owned.push(Owned { path: field.clone(), owner, ours: None, live: None });

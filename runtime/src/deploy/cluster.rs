@@ -35,7 +35,8 @@ pub async fn services(client: &Client, namespaces: &BTreeSet<String>, set: &Set)
     let mut items = Vec::new();
     for namespace in namespaces {
         let foreign = |value: Value| {
-            let own = value.pointer("/metadata/labels").and_then(|l| l.get(PART_OF)) == Some(&Value::String(id.clone()));
+            let own =
+                value.pointer("/metadata/labels").and_then(|l| l.get(PART_OF)) == Some(&Value::String(id.clone()));
             let metadata = json!({"name": value.pointer("/metadata/name")?, "namespace": namespace});
             let spec = value.get("spec")?;
             (!own).then(|| json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}))
@@ -132,7 +133,10 @@ impl Seen {
                     && (c.ports.is_empty() || claim.ports.is_empty() || !c.ports.is_disjoint(&claim.ports))
             };
             lines.extend(self.claims.iter().filter(other).map(|other| {
-                format!("{} steers the Service {namespace}/{name}, and so does {}: delete one of the two", claim.by, other.by)
+                format!(
+                    "{} steers the Service {namespace}/{name}, and so does {}: delete one of the two",
+                    claim.by, other.by
+                )
             }));
         }
         lines.sort();

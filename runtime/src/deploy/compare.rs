@@ -51,7 +51,9 @@ fn walk(path: &str, ours: Option<&Value>, live: Option<&Value>, whole: bool, fou
 /// The element of a shared list that stands for ours: lists of ports are merged by number and protocol.
 fn partner<'a>(ours: Option<&Value>, index: usize, live: &'a [Value]) -> Option<&'a Value> {
     match ours.and_then(|o| o.get("port")) {
-        Some(_) => live.iter().find(|l| ["port", "protocol"].iter().all(|key| l.get(key) == ours.and_then(|o| o.get(key)))),
+        Some(_) => {
+            live.iter().find(|l| ["port", "protocol"].iter().all(|key| l.get(key) == ours.and_then(|o| o.get(key))))
+        }
         None => live.get(index),
     }
 }
@@ -91,12 +93,18 @@ mod tests {
         let ours = json!({"spec": {"resources": [{"name": "a"}]}});
         let live = json!({"spec": {"resources": [{"name": "a", "more": {"x": 1}}, {"name": "b"}]}});
         assert_eq!(paths(ours, live), [".spec.resources[0].more", ".spec.resources[1]"]);
-        assert_eq!(paths(json!({"spec": {"selector": {"a": "1"}}}), json!({"spec": {"selector": {"a": "1", "b": "1"}}})), [".spec.selector.b"]);
+        assert_eq!(
+            paths(json!({"spec": {"selector": {"a": "1"}}}), json!({"spec": {"selector": {"a": "1", "b": "1"}}})),
+            [".spec.selector.b"]
+        );
     }
 
     #[test]
     fn numbers_are_compared_by_value() {
-        assert_eq!(paths(json!({"a": 1.0, "b": 2, "c": null}), json!({"a": 1, "b": 2.0, "c": null})), Vec::<String>::new());
+        assert_eq!(
+            paths(json!({"a": 1.0, "b": 2, "c": null}), json!({"a": 1, "b": 2.0, "c": null})),
+            Vec::<String>::new()
+        );
         assert_eq!(paths(json!({"a": 9007199254740993_i64}), json!({"a": 9007199254740992_i64})), [".a"]);
         assert_eq!(paths(json!({"a": "1"}), json!({"a": 1})), [".a"]);
     }

@@ -52,8 +52,13 @@ pub async fn examine(client: &Client, set: &Set) -> Result<Vec<Finding>, Error> 
 /// A server by its numbers: its version's text is a placeholder in some builds.
 fn server(version: &Value) -> Finding {
     let number = |key: &str| {
-        let digits: String =
-            version.get(key).and_then(Value::as_str).unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
+        let digits: String = version
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .collect();
         digits.parse::<u32>().unwrap_or(0)
     };
     let (major, minor) = (number("major"), number("minor"));
@@ -150,8 +155,22 @@ async fn agent(client: &Client) -> Vec<Finding> {
     let config = client.get("/api/v1/namespaces/kube-system/configmaps/cilium-config").await;
     let data = match config {
         Ok(Some(config)) => config.get("data").cloned().unwrap_or_default(),
-        Ok(None) => return vec![Finding::bad(subject, "not seen: there is no ConfigMap kube-system/cilium-config", "look at them by hand").unsure()],
-        Err(error) => return vec![Finding::bad(subject, format!("not seen: {error}"), "allow `get` on configmaps in kube-system").unsure()],
+        Ok(None) => {
+            return vec![
+                Finding::bad(
+                    subject,
+                    "not seen: there is no ConfigMap kube-system/cilium-config",
+                    "look at them by hand",
+                )
+                .unsure(),
+            ];
+        }
+        Err(error) => {
+            return vec![
+                Finding::bad(subject, format!("not seen: {error}"), "allow `get` on configmaps in kube-system")
+                    .unsure(),
+            ];
+        }
     };
     let value = |key: &str| data.get(key).and_then(Value::as_str).unwrap_or("not set").to_owned();
     let mut findings = Vec::new();
@@ -159,16 +178,26 @@ async fn agent(client: &Client) -> Vec<Finding> {
         findings.push(match value(key).as_str() {
             "true" => Finding::good(key, "true"),
             other => {
-                let remedy = "set Helm's `envoyConfig.enabled=true` and `l7Proxy=true`: the agents pass our objects over";
+                let remedy =
+                    "set Helm's `envoyConfig.enabled=true` and `l7Proxy=true`: the agents pass our objects over";
                 let finding = Finding::bad(key, other, remedy);
                 // The proxy is on unless it is switched off.
-                if key == "enable-l7-proxy" && other == "not set" { Finding::good(key, "on by default") } else { finding }
+                if key == "enable-l7-proxy" && other == "not set" {
+                    Finding::good(key, "on by default")
+                } else {
+                    finding
+                }
             }
         });
     }
     findings.push(match value("kube-proxy-replacement").as_str() {
         found @ ("true" | "strict" | "partial") => Finding::good("kube-proxy-replacement", found),
-        found => Finding::bad("kube-proxy-replacement", found, "set Helm's `kubeProxyReplacement=true`: services are not steered without it").unsure(),
+        found => Finding::bad(
+            "kube-proxy-replacement",
+            found,
+            "set Helm's `kubeProxyReplacement=true`: services are not steered without it",
+        )
+        .unsure(),
     });
     let envoy = if value("external-envoy-proxy") == "true" { "in a DaemonSet of its own" } else { "inside the agent" };
     findings.push(Finding::good("Envoy", envoy));

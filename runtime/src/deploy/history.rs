@@ -93,7 +93,11 @@ pub async fn read(client: &Client, set: &Set, revision: u64) -> Result<(Meta, Re
     let meta = parts.first().map(|(meta, ..)| meta.clone()).ok_or_else(missing)?;
     let parts: BTreeMap<usize, Vec<u8>> = parts.into_iter().map(|(_, index, bytes)| (index, bytes)).collect();
     if parts.len() != meta.parts {
-        return Err(Error::Record(format!("revision {revision} is not whole: {} of {} parts", parts.len(), meta.parts)));
+        return Err(Error::Record(format!(
+            "revision {revision} is not whole: {} of {} parts",
+            parts.len(),
+            meta.parts
+        )));
     }
     let packed: Vec<u8> = parts.into_values().flatten().collect();
     let mut text = Vec::new();
@@ -101,8 +105,8 @@ pub async fn read(client: &Client, set: &Set, revision: u64) -> Result<(Meta, Re
         .take(UNPACKED)
         .read_to_end(&mut text)
         .map_err(|e| Error::Record(format!("revision {revision} cannot be unpacked: {e}")))?;
-    let record = serde_json::from_slice(&text)
-        .map_err(|e| Error::Record(format!("revision {revision} cannot be read: {e}")))?;
+    let record =
+        serde_json::from_slice(&text).map_err(|e| Error::Record(format!("revision {revision} cannot be read: {e}")))?;
     Ok((meta, record))
 }
 

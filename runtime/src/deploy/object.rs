@@ -166,14 +166,14 @@ impl Live {
             entry.get("manager").and_then(Value::as_str) == Some(MANAGER)
                 && entry.get("operation").and_then(Value::as_str) == Some("Apply")
         };
+        // The items of a list do not say what they are.
+        let version = if kind.resource().0.is_empty() { "v1" } else { "cilium.io/v2" };
+        put(&mut value, &["kind"], kind.name().into());
+        put(&mut value, &["apiVersion"], version.into());
         let managed = value.pointer_mut("/metadata/managedFields").map(Value::take);
         let ours = managed.as_ref().and_then(Value::as_array).is_some_and(|entries| entries.iter().any(applied));
         Some(Live {
-            id: Id {
-                kind,
-                namespace: text(&value, "/metadata/namespace"),
-                name: text(&value, "/metadata/name")?,
-            },
+            id: Id { kind, namespace: text(&value, "/metadata/namespace"), name: text(&value, "/metadata/name")? },
             uid: text(&value, "/metadata/uid")?,
             resource_version: text(&value, "/metadata/resourceVersion")?,
             part_of: value.pointer("/metadata/labels").and_then(|l| l.get(PART_OF)?.as_str()).map(str::to_owned),

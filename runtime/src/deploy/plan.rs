@@ -152,7 +152,8 @@ mod tests {
             [("new", Verb::Create), ("same", Verb::Keep), ("other", Verb::Change(_)), ("adopted", Verb::Adopt)]
         ));
         assert_eq!(plan.prune.iter().map(|l| l.id.name.as_str()).collect::<Vec<_>>(), ["old"]);
-        let again = super::plan(vec![wanted("same", 1)], vec![there("same", 1, Some("s"), MANAGER)], "s", true).unwrap();
+        let again =
+            super::plan(vec![wanted("same", 1)], vec![there("same", 1, Some("s"), MANAGER)], "s", true).unwrap();
         assert_eq!(again.steps[0].verb, Verb::Renew);
     }
 

@@ -149,7 +149,8 @@ impl Parent {
     }
 
     fn with(&self, set: &Set, scope: &Scope, run: &str, revision: u64) -> Value {
-        let mut value = if self.exists() { self.value.clone() } else { json!({"apiVersion": "v1", "kind": "ConfigMap"}) };
+        let mut value =
+            if self.exists() { self.value.clone() } else { json!({"apiVersion": "v1", "kind": "ConfigMap"}) };
         let list = |items: Vec<String>| Value::String(items.join(","));
         let others = scope.namespaces.iter().filter(|n| **n != set.namespace).cloned().collect();
         let mut kinds: Vec<String> = scope.kinds.iter().map(|k| k.group_kind()).collect();
@@ -195,7 +196,10 @@ pub(super) async fn free(client: &Client, set: &Set) -> Result<(Parent, bool), E
 }
 
 fn busy(set: &Set) -> Error {
-    Error::Busy(format!("another run of meshc works on the set `{}`; nothing was written: run it again when that is done", set.name))
+    Error::Busy(format!(
+        "another run of meshc works on the set `{}`; nothing was written: run it again when that is done",
+        set.name
+    ))
 }
 
 /// The right to write: this run's mark in the record.
