@@ -66,6 +66,10 @@ pub(crate) struct Program {
     /// The value of a parameter.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
+    /// The largest program of a regular expression, where the clusters raise Envoy's limit of 100
+    /// (`re2.max_program_size.error_level`).
+    #[arg(long, value_name = "N")]
+    pub(crate) max_regex_program: Option<u32>,
 }
 
 #[derive(Debug, Args)]

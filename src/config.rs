@@ -22,9 +22,11 @@ pub(crate) struct Config {
     pub(crate) catalog: Vec<String>,
     /// Values of parameters, as text.
     pub(crate) params: Vec<(String, String)>,
+    /// The largest program of a regular expression.
+    pub(crate) max_regex_program: Option<u32>,
 }
 
-const KEYS: &[&str] = &["name", "namespace", "targets", "catalog", "params"];
+const KEYS: &[&str] = &["name", "namespace", "targets", "catalog", "max-regex-program", "params"];
 
 struct Reader {
     file: FileId,
@@ -64,12 +66,13 @@ impl Reader {
                 self.config.catalog = paths.into_iter().map(|(path, _)| path).collect();
             }
             "params" => self.params(value),
+            "max-regex-program" => self.max_regex_program(value),
             other => match nearest(other, KEYS.iter().copied()) {
                 Some(near) => self.report(place, format!("unknown key `{other}`"), &format!("did you mean `{near}`?")),
                 None => self.report(
                     place,
                     format!("unknown key `{other}`"),
-                    "the keys are `name`, `namespace`, `targets`, `catalog` and `[params]`",
+                    "the keys are `name`, `namespace`, `targets`, `catalog`, `max-regex-program` and `[params]`",
                 ),
             },
         }
@@ -115,12 +118,28 @@ impl Reader {
                     self.report(place, format!("the target `{text}` is named twice"), "take one of the two away");
                 }
                 Some(target) => self.config.targets.push(target),
-                None => self.report(
-                    place,
-                    format!("`{text}` is not a target"),
-                    "targets are `cilium-1.14` to `cilium-1.20`, and `envoy`",
-                ),
+                None => {
+                    let span = Span::new(self.file, place.start, place.end);
+                    let diagnostic = Diagnostic::new(codes::UNKNOWN_TARGET, span, format!("`{text}` is not a target"))
+                        .help("targets are `cilium-1.14` to `cilium-1.20`, and `envoy`");
+                    self.diagnostics.push(diagnostic);
+                }
             }
+        }
+    }
+
+    fn max_regex_program(&mut self, value: &Spanned<DeValue<'_>>) {
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => number.to_string().parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(number) => self.config.max_regex_program = Some(number),
+            None => self.report(
+                value.span(),
+                "this is not the size of a program".to_owned(),
+                "write Envoy's limit as a number: `max-regex-program = 256`",
+            ),
         }
     }
 

@@ -243,7 +243,7 @@ fn fmt_formats_in_place_and_checks() {
     assert!(err(&check).contains("a.mesh is not formatted") && !err(&check).contains("b.mesh"));
     assert_eq!(meshc(folder.path(), &["fmt"]).status.code(), Some(0));
     let formatted = fs::read_to_string(folder.path().join("a.mesh")).expect("it is there");
-    assert_eq!(formatted, "route a:80 { timeout 5s\n}\n");
+    assert_eq!(formatted, "route a:80 {\n  timeout 5s\n}\n");
     assert_eq!(meshc(folder.path(), &["fmt", "--check"]).status.code(), Some(0));
     let piped = with_stdin(&["fmt", "-"], b"route a:80   timeout 5s");
     assert_eq!(out(&piped), "route a:80 timeout 5s\n");
@@ -276,4 +276,20 @@ fn every_shell_has_its_completions() {
         let done = meshc(Path::new("."), &["completions", shell]);
         assert!(done.status.success() && out(&done).contains("compile"));
     }
+}
+
+#[test]
+fn the_limit_on_patterns_can_be_raised() {
+    let policy = "route a:80 {\n  when path regex `^/[^/]{1,20}$` { to v1 }\n}\n";
+    let folder = folder(&[("p.mesh", policy)]);
+    let refused = meshc(folder.path(), &["compile", "p.mesh"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("error[E0310]"), "{}", err(&refused));
+    let raised = meshc(folder.path(), &["compile", "p.mesh", "--max-regex-program", "256"]);
+    assert_eq!(raised.status.code(), Some(0), "{}", err(&raised));
+    fs::write(folder.path().join("meshc.toml"), "max-regex-program = 256\n").expect("it can be written");
+    assert_eq!(meshc(folder.path(), &["compile"]).status.code(), Some(0));
+    fs::write(folder.path().join("meshc.toml"), "max-regex-program = \"256\"\n").expect("it can be written");
+    let wrong = meshc(folder.path(), &["compile"]);
+    assert!(err(&wrong).contains("error[E0601]"), "{}", err(&wrong));
 }

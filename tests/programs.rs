@@ -29,7 +29,12 @@ const PROGRAMS: u32 = 2000;
 fn compile_text(text: &str, target: Target) -> Compiled {
     let mut sources = Sources::default();
     let file = sources.add("p.mesh", text);
-    let options = Options { target, namespace: "default".into(), params: Vec::new() };
+    let options = Options {
+        target,
+        namespace: "default".into(),
+        params: Vec::new(),
+        max_regex_program: meshc_compiler::regex::LIMIT,
+    };
     compile(&sources, &[file], &Catalog::default(), &options)
 }
 

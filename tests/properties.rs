@@ -16,7 +16,12 @@ use proptest::prelude::*;
 fn compile_text(text: &str, target: Target) -> meshc_compiler::Compiled {
     let mut sources = Sources::default();
     let file = sources.add("p.mesh", text);
-    let options = Options { target, namespace: "default".into(), params: Vec::new() };
+    let options = Options {
+        target,
+        namespace: "default".into(),
+        params: Vec::new(),
+        max_regex_program: meshc_compiler::regex::LIMIT,
+    };
     compile(&sources, &[file], &Catalog::default(), &options)
 }
 
@@ -224,5 +229,75 @@ fn a_hundred_thousand_brackets_are_answered() {
     for text in ["{", "(", "\"", "`", "route a:80 { when (", "when x {", "}", ")"] {
         let (_, diagnostics) = parse::parse(FileId(0), &text.repeat(100_000 / text.len()));
         assert!(any_error(&diagnostics), "{text}");
+    }
+}
+
+/// A piece of a pattern, often one that an engine trips over.
+fn piece() -> impl Strategy<Value = String> {
+    let odd = prop::sample::select(vec![
+        "a",
+        "ä",
+        ".",
+        "^",
+        "$",
+        "|",
+        "(",
+        ")",
+        "(?:",
+        "(?i)",
+        "(?P<n>",
+        "(?=",
+        "*",
+        "+",
+        "?",
+        "{2}",
+        "{,3}",
+        "{1000}",
+        "{3,",
+        "[",
+        "]",
+        "[^",
+        "[a-z]",
+        "[:alpha:]",
+        "&&",
+        "-",
+        "\\d",
+        "\\pL",
+        "\\p{Greek}",
+        "\\Q",
+        "\\E",
+        "\\x{e4}",
+        "\\1",
+        "\\",
+        "\\z",
+        "\\b",
+        "(?-",
+        "\u{10ffff}",
+    ]);
+    prop_oneof![4 => odd.prop_map(str::to_owned), 1 => "\\PC"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Whatever a pattern is, it gets a verdict; one that is taken has one form.
+    #[test]
+    fn every_pattern_gets_a_verdict(pieces in prop::collection::vec(piece(), 0..40)) {
+        let pattern = pieces.concat();
+        let verdict = meshc_compiler::regex::verdict(&pattern);
+        if let Err(why) = verdict {
+            prop_assert!(!why.contains("its own form"), "{pattern}: {why}");
+        }
+    }
+
+    /// A policy with any pattern compiles or says what is wrong, at places that exist.
+    #[test]
+    fn any_pattern_stands_in_a_policy(pieces in prop::collection::vec(piece(), 0..20)) {
+        let pattern = pieces.concat().replace('`', "");
+        let text = format!("route a:80 {{\n  when not path regex `{pattern}` and host regex `{pattern}` {{ to v1 }}\n}}\n");
+        let compiled = compile_text(&text, Target::DEFAULT);
+        for label in compiled.diagnostics.iter().flat_map(|d| &d.labels) {
+            prop_assert!(text.get(label.span.start as usize..label.span.end as usize).is_some(), "{pattern}");
+        }
     }
 }

@@ -26,7 +26,12 @@ impl Program {
     }
 
     fn compile(&self) -> Compiled {
-        let options = Options { target: Target::DEFAULT, namespace: "default".into(), params: Vec::new() };
+        let options = Options {
+            target: Target::DEFAULT,
+            namespace: "default".into(),
+            params: Vec::new(),
+            max_regex_program: meshc_compiler::regex::LIMIT,
+        };
         compile(&self.sources, &self.files, &Catalog::default(), &options)
     }
 }

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 pub struct Catalog {
     /// Whether any catalog was given.
     pub given: bool,
+    /// Whether a part of it could not be read, so that what it lacks says nothing.
+    broken: bool,
     services: BTreeMap<ServiceName, CatalogService>,
 }
 
@@ -105,7 +107,6 @@ impl Catalog {
     /// Reads one file of Kubernetes objects (YAML or JSON, any number of documents, `List`s too);
     /// objects of other kinds are passed over. Objects without a namespace are in `namespace`.
     pub fn read(&mut self, file: FileId, text: &str, namespace: &str) -> Vec<Diagnostic> {
-        self.given = true;
         let options = serde_saphyr::Options::default();
         let objects: Result<Vec<Option<Object>>, _> = serde_saphyr::from_multiple_with_options(text, options);
         let mut problems = Vec::new();
@@ -115,6 +116,8 @@ impl Catalog {
             }
             Err(error) => problems.push(unreadable(file, text, &error)),
         }
+        self.broken |= !problems.is_empty();
+        self.given = !self.broken;
         problems
     }
 

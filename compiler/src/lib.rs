@@ -13,7 +13,7 @@ pub mod ir;
 pub mod kubernetes;
 pub mod lower;
 pub mod name;
-mod regex;
+pub mod regex;
 pub mod resolve;
 pub mod schema;
 pub mod target;
@@ -36,6 +36,9 @@ pub struct Options {
     pub namespace: String,
     /// Values of parameters: name and text; later ones win.
     pub params: Vec<(String, String)>,
+    /// The largest program of a regular expression that Envoy takes: [`regex::LIMIT`] unless the
+    /// clusters raise it.
+    pub max_regex_program: usize,
 }
 
 /// What came of compiling.
@@ -63,6 +66,7 @@ pub fn compile(sources: &Sources, policies: &[meshc_dsl::FileId], catalog: &Cata
         target: options.target,
         namespace: &options.namespace,
         params: &options.params,
+        max_regex_program: options.max_regex_program,
     };
     let (program, mut problems) = resolve::resolve(&trees, &settings);
     diagnostics.append(&mut problems);

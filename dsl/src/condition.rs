@@ -69,6 +69,20 @@ pub enum Operator {
     Exists,
 }
 
+/// What a test can look at, by the word that begins it.
+pub const SUBJECTS: &[&str] = &["path", "host", "header", "query", "cookie", "method", "grpc"];
+
+/// How a test can compare, as written.
+pub const OPERATORS: &[(&str, Operator)] = &[
+    ("=", Operator::Equals),
+    ("prefix", Operator::Prefix),
+    ("suffix", Operator::Suffix),
+    ("contains", Operator::Contains),
+    ("regex", Operator::Regex),
+    ("template", Operator::Template),
+    ("exists", Operator::Exists),
+];
+
 impl Condition {
     pub(crate) fn read(pair: Pair<'_>, cx: &mut Builder<'_>) -> Option<Condition> {
         let many = |pair: Pair<'_>, cx: &mut Builder<'_>| -> Option<Vec<Condition>> {
@@ -121,13 +135,6 @@ impl Test {
 
 impl Operator {
     fn of(word: &str) -> Operator {
-        match word {
-            "prefix" => Operator::Prefix,
-            "suffix" => Operator::Suffix,
-            "contains" => Operator::Contains,
-            "regex" => Operator::Regex,
-            "template" => Operator::Template,
-            _ => Operator::Equals,
-        }
+        OPERATORS.iter().find(|(known, _)| *known == word).map_or(Operator::Equals, |(_, operator)| *operator)
     }
 }

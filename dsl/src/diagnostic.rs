@@ -180,6 +180,12 @@ codes! {
     TOO_COMPLEX = "E0111";
     /// A condition that does not have its form.
     BAD_CONDITION = "E0112";
+    /// A clause or condition that breaks off.
+    INCOMPLETE = "E0130";
+    /// Signs or quotes of another language.
+    FOREIGN_SYNTAX = "E0131";
+    /// A clause outside every declaration.
+    CLAUSE_OUTSIDE = "E0132";
     // E02xx: names
     /// Not a Kubernetes name.
     BAD_NAME = "E0201";
@@ -209,6 +215,8 @@ codes! {
     SERVICE_CONFLICT = "E0213";
     /// A subject in another namespace than the file's.
     FOREIGN_NAMESPACE = "E0215";
+    /// A port's name whose number nothing knows.
+    UNKNOWN_PORT_NAME = "E0220";
     // E03xx: values
     /// A value that is not of the kind its place needs.
     BAD_VALUE = "E0301";
@@ -226,6 +234,36 @@ codes! {
     BAD_HEADER = "E0307";
     /// A parameter whose value is of another kind than its default.
     PARAM_KIND = "E0308";
+    /// A path that no request has, or that no rewrite can make.
+    BAD_PATH = "E0320";
+    /// A host that no request has.
+    BAD_HOST = "E0321";
+    /// A path template that does not have its form, or stands where no path is tested.
+    BAD_TEMPLATE = "E0322";
+    /// A redirect's URL that is none.
+    BAD_URL = "E0323";
+    /// A log format that Envoy refuses.
+    BAD_FORMAT = "E0324";
+    /// An address or DNS name, with its port where one is needed, that is none.
+    BAD_ADDRESS = "E0325";
+    /// A query parameter that no request has.
+    BAD_QUERY = "E0326";
+    /// A cookie that no request has.
+    BAD_COOKIE = "E0327";
+    /// A method that no request has.
+    BAD_METHOD = "E0328";
+    /// A CORS origin that no browser sends.
+    BAD_ORIGIN = "E0329";
+    /// Not the name of a gRPC service or method.
+    BAD_GRPC = "E0330";
+    /// Text without quotes, or a word with them.
+    QUOTES = "E0331";
+    /// A status that its place or Envoy does not know.
+    BAD_STATUS = "E0332";
+    /// A parameter whose value is another parameter.
+    PARAM_OF_PARAM = "E0333";
+    /// A regular expression whose program is larger than Envoy takes.
+    REGEX_TOO_LARGE = "E0310";
     // E04xx: what does not go together
     /// A clause in a place where it cannot stand.
     MISPLACED = "E0401";
@@ -247,6 +285,34 @@ codes! {
     TOO_MANY_ALTERNATIVES = "E0409";
     /// A header that frames the message, which nothing but the proxy may write.
     FRAMING_HEADER = "E0440";
+    /// What looks at requests, where `protocol tcp` has none.
+    NOT_FOR_TCP = "E0420";
+    /// Two actions in one rule.
+    TWO_ACTIONS = "E0421";
+    /// Two rewrites of one kind in one rule.
+    TWO_REWRITES = "E0422";
+    /// Places of one route, or a route and a destination, that speak different protocols.
+    PROTOCOLS_DIFFER = "E0423";
+    /// Routes of one service in different scopes.
+    SCOPES_DIFFER = "E0424";
+    /// The administration interface where it cannot be the destination.
+    ADMIN_MISUSED = "E0425";
+    /// One header changed twice in one rule.
+    HEADER_CHANGED_TWICE = "E0426";
+    /// A rewrite in a rule that the proxy answers by itself.
+    REWRITES_NOTHING = "E0427";
+    /// One cookie's name for the sides of two splits.
+    COOKIE_OF_TWO_SPLITS = "E0428";
+    /// A clause that is written and taken away in one place.
+    WRITTEN_AND_TAKEN_AWAY = "E0429";
+    /// A rule behind `otherwise`.
+    BEHIND_OTHERWISE = "E0430";
+    /// One destination twice in one split.
+    DESTINATION_TWICE = "E0431";
+    /// A destination that speaks TLS only.
+    NEEDS_TLS = "E0432";
+    /// A policy used where one of its clauses cannot stand.
+    POLICY_MISFIT = "E0433";
     // E05xx: targets and output
     /// What the target cannot do.
     TARGET_CANNOT = "E0501";
@@ -287,6 +353,16 @@ codes! {
     UNCHECKED_SERVICE = "W0202";
     /// A fixed address as destination.
     FIXED_ADDRESS = "W0203";
+    /// A selector that makes no Service.
+    SELECTS_NOTHING = "W0220";
+    /// A class of ASCII in a pattern with more than that.
+    ASCII_CLASS = "W0310";
+    /// An operator or a class within a class, which RE2 reads as plain characters.
+    CLASS_OPERATOR = "W0311";
+    /// A character that requests never have unescaped.
+    NEVER_UNESCAPED = "W0312";
+    /// A piece of a pattern that is read as plain characters.
+    READ_AS_TEXT = "W0313";
     /// A clause that has no effect where it stands.
     NO_EFFECT = "W0401";
     /// Retries of requests that may not be repeatable.

@@ -190,7 +190,10 @@ impl Builder<'_> {
     /// Reports, unless the place lies in text that was reported already.
     pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
         let known = |place: Span| self.reported.iter().any(|r| r.start >= place.start && r.end <= place.end);
-        let syntax = matches!(diagnostic.code, codes::MALFORMED | codes::UNKNOWN_CLAUSE | codes::BAD_CONDITION);
+        let syntax = matches!(
+            diagnostic.code,
+            codes::MALFORMED | codes::UNKNOWN_CLAUSE | codes::BAD_CONDITION | codes::INCOMPLETE | codes::FOREIGN_SYNTAX
+        );
         if !(syntax && diagnostic.place().is_some_and(known)) {
             self.diagnostics.push(diagnostic);
         }

@@ -1,6 +1,7 @@
 //! What to say of text that the grammar does not take.
 
 use crate::clause::KEYWORDS;
+use crate::condition::SUBJECTS;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::grammar::{Mesh, Rule};
 use crate::layout::DECLARATIONS;
@@ -78,12 +79,8 @@ fn unknown_declaration(cx: &mut Builder<'_>, text: &str) {
     let place = Span::new(cx.file, cx.base, cx.base + shown.len());
     let word = first_word(text);
     let mut diagnostic = if KEYWORDS.iter().any(|k| k.word == word) {
-        Diagnostic::new(
-            codes::UNKNOWN_DECLARATION,
-            place,
-            format!("the clause `{word}` stands outside every declaration"),
-        )
-        .help(format!("put it into a route: `route SERVICE {{ {word} … }}`"))
+        Diagnostic::new(codes::CLAUSE_OUTSIDE, place, format!("the clause `{word}` stands outside every declaration"))
+            .help(format!("put it into a route: `route SERVICE {{ {word} … }}`"))
     } else {
         Diagnostic::new(codes::UNKNOWN_DECLARATION, place, format!("`{shown}` begins no declaration")).help(format!(
             "a declaration begins with {}",
@@ -143,10 +140,12 @@ fn unknown_clause(cx: &mut Builder<'_>, text: &str, at: usize) {
 /// A condition that has not its form.
 pub(crate) fn condition(cx: &mut Builder<'_>, text: &str, at: usize, keyword: Span) {
     const FORM: &str = "conditions are, for example, `path = \"/x\"`, `path prefix \"/api\"`, `header x-user exists`, `method GET, POST`, joined by `and`, `or`, `not` and parentheses";
+    const OPERATOR: &str =
+        "an operator stands before a text, and commas between several: `path prefix \"/api\"`, `path = \"/x\", \"/y\"`";
     let trimmed = text.trim_end();
     if trimmed.is_empty() {
         let message = "`when` needs a condition";
-        cx.report(Diagnostic::new(codes::BAD_CONDITION, keyword, message).help(FORM));
+        cx.report(Diagnostic::new(codes::INCOMPLETE, keyword, message).help(FORM));
         return;
     }
     let reached = match Mesh::parse(Rule::condition, trimmed) {
@@ -156,16 +155,17 @@ pub(crate) fn condition(cx: &mut Builder<'_>, text: &str, at: usize, keyword: Sp
     let (start, shown) = pointed(trimmed, reached);
     let place = Span::new(cx.file, at + start, at + start + shown.len());
     let bare = shown.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let subject = ["path", "host", "header", "query", "cookie", "method", "grpc"];
     let last = trimmed.len() == start + shown.len();
-    let message = if last && matches!(shown, "and" | "or" | "not" | ",") {
-        format!("nothing follows the `{shown}`")
+    let hint = slip::hint(trimmed, start, shown);
+    let (code, message) = if last && matches!(shown, "and" | "or" | "not" | ",") {
+        (codes::INCOMPLETE, format!("nothing follows the `{shown}`"))
     } else {
-        format!("`{shown}` does not fit here in a condition")
+        let code = if hint.is_some() { codes::FOREIGN_SYNTAX } else { codes::BAD_CONDITION };
+        (code, format!("`{shown}` does not fit here in a condition"))
     };
-    let hint = slip::hint(trimmed, start, shown).unwrap_or(FORM);
-    let mut diagnostic = Diagnostic::new(codes::BAD_CONDITION, place, message).help(hint);
-    if bare && let Some(near) = nearest(shown, subject).filter(|near| *near != shown) {
+    let form = if shown.starts_with('"') { OPERATOR } else { FORM };
+    let mut diagnostic = Diagnostic::new(code, place, message).help(hint.unwrap_or(form));
+    if bare && let Some(near) = nearest(shown, SUBJECTS.iter().copied()).filter(|near| *near != shown) {
         diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(place, near);
     }
     cx.report(diagnostic);
@@ -206,19 +206,23 @@ fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize) {
     if reached >= whole.len() {
         let place = Span::new(cx.file, at, at + whole.len());
         let message = format!("{quoted} is not complete");
-        cx.report(Diagnostic::new(codes::MALFORMED, place, message).help(form));
+        cx.report(Diagnostic::new(codes::INCOMPLETE, place, message).help(form));
         return;
     }
     let (start, shown) = pointed(whole, reached);
     let place = Span::new(cx.file, at + start, at + start + shown.len());
     let last = whole.len() == start + shown.len();
-    let message = if last && shown == "," {
-        "nothing follows the `,`".to_owned()
+    let hint = slip::hint(whole, start, shown);
+    let clause = KEYWORDS.iter().any(|k| k.word == shown) && !form.contains(shown);
+    let separate = clause.then(|| format!("a `;` or a new line stands between clauses: write `; {shown} …`"));
+    let (code, message) = if last && shown == "," {
+        (codes::INCOMPLETE, "nothing follows the `,`".to_owned())
     } else if last && lacks_more(form, shown) {
-        format!("`{shown}` is not complete")
+        (codes::INCOMPLETE, format!("`{shown}` is not complete"))
     } else {
-        format!("`{shown}` does not fit here in {quoted}")
+        let code = if hint.is_some() { codes::FOREIGN_SYNTAX } else { codes::MALFORMED };
+        (code, format!("`{shown}` does not fit here in {quoted}"))
     };
-    let help = slip::hint(whole, start, shown).unwrap_or(form);
-    cx.report(Diagnostic::new(codes::MALFORMED, place, message).help(help));
+    let help = hint.or(separate.as_deref()).unwrap_or(form);
+    cx.report(Diagnostic::new(code, place, message).help(help));
 }

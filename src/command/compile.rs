@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::input::{Input, Select};
 use crate::output::{self, Terminal};
 use meshc_compiler::kubernetes::Object;
-use meshc_compiler::{Manifest, Options, Target, compile, emit};
+use meshc_compiler::{Manifest, Options, Target, compile, emit, regex};
 use meshc_dsl::diagnostic::sort;
 use std::fs;
 use std::path::Path;
@@ -51,7 +51,9 @@ pub(super) fn options(program: &Program, input: &Input) -> Result<Options, Strin
         params.push((name.to_owned(), value.to_owned()));
     }
     let namespace = input.config.namespace.clone().unwrap_or_else(|| "default".to_owned());
-    Ok(Options { target, namespace, params })
+    let limit = program.max_regex_program.or(input.config.max_regex_program);
+    let max_regex_program = limit.map_or(regex::LIMIT, |n| n as usize);
+    Ok(Options { target, namespace, params, max_regex_program })
 }
 
 fn write(manifest: &Manifest, args: &Compile, terminal: &Terminal) -> Exit {

@@ -1,8 +1,15 @@
 //! What the integration tests share: reading cases and examples, and compiling them.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test that fails panics, and says why")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails panics, and says why"
+)]
 
+pub mod document;
+pub mod page;
 pub mod program;
 pub mod registry;
 
@@ -72,12 +79,18 @@ pub fn compile_case(case: &Case) -> (Sources, Compiled) {
     let mut sources = Sources::default();
     let policies: Vec<_> = case.policies.iter().map(|(name, text)| sources.add(name.as_str(), text.as_str())).collect();
     let mut catalog = Catalog::default();
+    let mut problems = Vec::new();
     if let Some(text) = &case.catalog {
         let file = sources.add("services.yaml", text.as_str());
-        let problems = catalog.read(file, text, "default");
-        assert!(problems.is_empty(), "the catalog of a case is sound: {problems:?}");
+        problems = catalog.read(file, text, "default");
     }
-    let options = Options { target: case.target, namespace: "default".into(), params: case.params.clone() };
-    let compiled = compile(&sources, &policies, &catalog, &options);
+    let options = Options {
+        target: case.target,
+        namespace: "default".into(),
+        params: case.params.clone(),
+        max_regex_program: meshc_compiler::regex::LIMIT,
+    };
+    let mut compiled = compile(&sources, &policies, &catalog, &options);
+    compiled.diagnostics.append(&mut problems);
     (sources, compiled)
 }

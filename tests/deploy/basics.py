@@ -321,7 +321,7 @@ def unknown_field_of_an_old_definition(server, meshc):
 
 
 ROLE = [
-    {"apiGroups": ["cilium.io"], "resources": ["ciliumenvoyconfigs"], "verbs": ["get", "list", "create", "patch", "delete"]},
+    {"apiGroups": ["cilium.io"], "resources": ["ciliumenvoyconfigs"], "verbs": ["get", "create", "patch", "delete"]},
     {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list", "create", "patch", "delete"]},
     {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "update", "delete"]},
     {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "create", "delete"]},

@@ -61,7 +61,7 @@ pub(crate) fn resolve<'a>(clause: &'a clause::Accesslog, cx: &mut Cx<'a>) -> Opt
         for problem in problems {
             let literal = text.len() + 2 == (clause.format.span.end - clause.format.span.start) as usize;
             let place = place(clause.format.span, literal, &(problem.start..problem.end));
-            cx.error(codes::BAD_VALUE, place, problem.message, problem.help);
+            cx.error(codes::BAD_FORMAT, place, problem.message, problem.help);
         }
         if !good {
             return None;

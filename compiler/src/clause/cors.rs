@@ -5,7 +5,7 @@
 use super::headers;
 use super::timeout::positive;
 use crate::envoy::{CorsPolicy, RegexMatcher, StringMatcher};
-use crate::regex;
+use crate::regex::{self, Use};
 use crate::resolve::{Cx, condition};
 use crate::target;
 use meshc_dsl::clause;
@@ -94,14 +94,15 @@ fn origin<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<Origin> {
         _ => {}
     }
     let help = "an origin is a scheme and a host in lower case, as browsers send it: `\"https://shop.example.com\"`, `\"https://*.example.com\"` or `\"*\"`";
-    cx.error(codes::BAD_VALUE, value.span, format!("`{text}` is not an origin"), help);
+    cx.error(codes::BAD_ORIGIN, value.span, format!("`{text}` is not an origin"), help);
     None
 }
 
 fn pattern<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<Origin> {
     let text = cx.text(value)?;
-    regex::check(text, value.span, cx)?;
-    Some(Origin::Pattern(text.to_owned()))
+    let given = |text: &str| vec![regex::search(text)];
+    let usage = Use { given: &given, listed: true, escaped: Some("origin") };
+    regex::check(text, value, &usage, cx).map(Origin::Pattern)
 }
 
 impl Cors {

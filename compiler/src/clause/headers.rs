@@ -124,7 +124,7 @@ impl HeaderChanges {
             let earlier = self.write.iter().take(at).find(|w| w.name == write.name && !(w.append && write.append));
             if let Some(other) = removed.or(earlier.map(|w| w.span)) {
                 let message = format!("`{}` is changed twice in one rule", write.name);
-                let diagnostic = Diagnostic::new(codes::CONFLICTING, write.span, message)
+                let diagnostic = Diagnostic::new(codes::HEADER_CHANGED_TWICE, write.span, message)
                     .also(other, "also changed here")
                     .help("`set` alone replaces what is there; keep one of the two");
                 cx.report(diagnostic);

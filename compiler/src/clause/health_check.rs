@@ -89,7 +89,7 @@ fn probe<'a>(kind: Kind, clause: &'a clause::HealthCheck, cx: &mut Cx<'a>) -> Op
             let path = cx.text(value)?;
             if !path.starts_with('/') || path.chars().any(|c| c.is_control() || c.is_whitespace() || !c.is_ascii()) {
                 let help = "write it as a request has it, for example `\"/healthz\"`";
-                cx.error(codes::BAD_VALUE, value.span, format!("`{path}` is not a path"), help);
+                cx.error(codes::BAD_PATH, value.span, format!("`{path}` is not a path"), help);
                 return None;
             }
             Some(Probe::Http(path.to_owned()))

@@ -65,7 +65,7 @@ pub(crate) fn resolve<'a>(key: &'a clause::Key, allowed: &[&'static str], cx: &m
         }
     };
     if !allowed.contains(&read.word()) {
-        let message = format!("`{}` cannot be used here", read.word());
+        let message = format!("`{}` cannot be the key here", read.word());
         let list: Vec<String> = allowed.iter().map(|w| format!("`{w}`")).collect();
         cx.error(codes::UNKNOWN_WORD, key.span, message, format!("it is one of {}", list.join(", ")));
         return None;

@@ -108,7 +108,7 @@ fn status(word: &str) -> Result<u32, ValueError> {
         return Ok(status);
     }
     Err(ValueError {
-        code: codes::OUT_OF_RANGE,
+        code: codes::BAD_STATUS,
         message: format!("`{word}` is not a status that Envoy knows"),
         help: "use a registered one, for example 429 or 503".into(),
     })

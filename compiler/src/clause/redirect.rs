@@ -45,7 +45,7 @@ fn status(word: &str) -> Result<u32, ValueError> {
     match word.parse() {
         Ok(status @ (301 | 302 | 303 | 307 | 308)) => Ok(status),
         _ => Err(ValueError {
-            code: codes::OUT_OF_RANGE,
+            code: codes::BAD_STATUS,
             message: format!("`{word}` is not a redirect status"),
             help: "it is 301, 302, 303, 307 or 308".into(),
         }),
@@ -55,7 +55,7 @@ fn status(word: &str) -> Result<u32, ValueError> {
 fn target(text: &str, value: &Value, cx: &mut Cx<'_>) -> Option<Redirect> {
     let mut redirect = Redirect { status: 0, scheme: None, host: None, port: None, path: None, span: value.span };
     let mut refuse = |message: String| {
-        cx.error(codes::BAD_VALUE, value.span, message, HELP);
+        cx.error(codes::BAD_URL, value.span, message, HELP);
         None
     };
     if text.contains('#') {

@@ -4,7 +4,7 @@
 //! path, and turns `/api/x` into `//x` when the prefix goes to `/`.
 
 use crate::envoy;
-use crate::regex;
+use crate::regex::{self, Use};
 use crate::resolve::Cx;
 use meshc_dsl::clause::{self, RewriteKind};
 use meshc_dsl::diagnostic::codes;
@@ -47,10 +47,12 @@ pub(crate) fn resolve<'a>(clause: &'a clause::Rewrite, cx: &mut Cx<'a>) -> Optio
         }
         RewriteKind::Regex { pattern, to } => {
             let text = cx.text(pattern)?;
-            regex::check(text, pattern.span, cx)?;
+            // A rewrite searches as it is.
+            let usage = Use { given: &|text| vec![text.to_owned()], listed: false, escaped: Some("path") };
+            let checked = regex::check(text, pattern, &usage, cx)?;
             let to = cx.text(to).map(|t| (t, to))?;
-            substitution(to.0, text, to.1, cx)?;
-            Rewrite::Path(PathRewrite::Regex { pattern: text.to_owned(), to: to.0.to_owned() })
+            substitution(to.0, &checked, to.1, cx)?;
+            Rewrite::Path(PathRewrite::Regex { pattern: checked, to: to.0.to_owned() })
         }
         RewriteKind::Host(host) => Rewrite::Host(self::host(host, cx)?),
     })
@@ -62,7 +64,7 @@ fn path<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
     let help = "a path begins with `/`, and has neither a query nor a fragment";
     if !text.starts_with('/') || text.contains(['?', '#']) || text.chars().any(|c| c.is_whitespace() || c.is_control())
     {
-        cx.error(codes::BAD_VALUE, value.span, format!("`{text}` is not a path"), help);
+        cx.error(codes::BAD_PATH, value.span, format!("`{text}` is not a path"), help);
         return None;
     }
     Some(text.to_owned())
@@ -98,7 +100,7 @@ fn substitution(text: &str, pattern: &str, value: &Value, cx: &mut Cx<'_>) -> Op
         }
     }
     if text.contains(['\n', '\r', '\0']) {
-        cx.error(codes::BAD_VALUE, value.span, "a path cannot have line ends", "write it on one line");
+        cx.error(codes::BAD_PATH, value.span, "a path cannot have line ends", "write it on one line");
         return None;
     }
     Some(())
@@ -110,7 +112,7 @@ fn host<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
     if text.is_empty() || !text.chars().all(good) {
         let message = format!("`{text}` is not a host");
         cx.error(
-            codes::BAD_VALUE,
+            codes::BAD_HOST,
             value.span,
             message,
             "a host is written `\"api.internal\"` or `\"api.internal:8080\"`",

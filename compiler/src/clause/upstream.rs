@@ -114,7 +114,12 @@ impl Written {
         let other = self.protocol.filter(|p| !matches!(p, Protocol::Http2 | Protocol::Grpc));
         if let (true, Some(_), Some(check)) = (self.probes_grpc(), other, &self.health_check) {
             let help = "a gRPC probe needs `protocol grpc` or `protocol http2`; take one of the two away";
-            cx.error(codes::CONFLICTING, check.span, "a gRPC probe does not go with this destination's protocol", help);
+            cx.error(
+                codes::PROTOCOLS_DIFFER,
+                check.span,
+                "a gRPC probe does not go with this destination's protocol",
+                help,
+            );
         }
         self.warn(cx);
         if self.protocol != Some(Protocol::Tcp) {
@@ -122,13 +127,13 @@ impl Written {
         }
         if let Some((_, span)) = self.circuit_breaker.filter(|(b, _)| b.counts_requests()) {
             let help = "connections are counted by `max-connections`";
-            cx.error(codes::CONFLICTING, span, "this counts requests, and `protocol tcp` has none", help);
+            cx.error(codes::NOT_FOR_TCP, span, "this counts requests, and `protocol tcp` has none", help);
         }
         if let Some((balance, span)) = &self.balance
             && matches!(balance.key(), Some(Key::Header(_) | Key::Cookie(_)))
         {
             let help = "balance by `source-ip`";
-            cx.error(codes::CONFLICTING, *span, "this looks at requests, and `protocol tcp` has none", help);
+            cx.error(codes::NOT_FOR_TCP, *span, "this looks at requests, and `protocol tcp` has none", help);
         }
     }
 

@@ -7,7 +7,7 @@ mod cors;
 mod http;
 mod inlet;
 mod limits;
-mod matches;
+pub(crate) mod matches;
 mod order;
 mod patch;
 mod routes;

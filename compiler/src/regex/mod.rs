@@ -1,48 +1,31 @@
 //! Regular expressions for Envoy, which wants RE2 patterns that match the whole text.
 
+mod check;
+mod re2;
+mod shrink;
 pub(crate) mod within;
 
-use crate::resolve::Cx;
-use meshc_dsl::Span;
-use meshc_dsl::diagnostic::codes;
+pub(crate) use check::{Use, check, check_second};
+
 use regex_syntax::ast::{self, Ast, parse::Parser};
 
-/// Checks a pattern's syntax. `None` when it was reported.
-pub(crate) fn check(pattern: &str, span: Span, cx: &mut Cx<'_>) -> Option<()> {
-    let message = match Parser::new().parse(pattern) {
-        Err(error) if matches!(error.kind(), ast::ErrorKind::UnsupportedLookAround) => {
-            "RE2 has no look-around".to_owned()
-        }
-        Err(error) if matches!(error.kind(), ast::ErrorKind::UnsupportedBackreference) => {
-            "RE2 has no back-references".to_owned()
-        }
-        Err(error) => format!("this pattern is broken: {}", error.kind()),
-        Ok(_) if pattern.contains(['\n', '\r', '\0']) => "a pattern stands on one line".to_owned(),
-        Ok(_) => return Some(()),
-    };
-    cx.error(codes::BAD_REGEX, span, message, "patterns have RE2's syntax, for example `^/v[0-9]+/`");
-    None
+/// The largest program that Envoy takes where nothing raises its limit
+/// (`re2.max_program_size.error_level`).
+pub const LIMIT: usize = 100;
+
+/// The size of a pattern's program, as the pattern is given to Envoy.
+///
+/// # Errors
+/// Which bytes of it RE2 refuses, and why.
+pub fn verdict(pattern: &str) -> Result<usize, String> {
+    let parsed = re2::parse(pattern).map_err(|p| format!("{}..{}: {}", p.at.start, p.at.end, p.what))?;
+    let canonical = re2::parse(&parsed.text).map_err(|p| format!("its own form {}: {}", parsed.text, p.what))?;
+    Ok(re2::size(&canonical.tree).max(re2::size(&parsed.tree)))
 }
 
 /// How many groups a pattern has; 0 for one that does not parse.
 pub(crate) fn groups(pattern: &str) -> usize {
-    struct Count(usize);
-    impl ast::Visitor for Count {
-        type Output = usize;
-        type Err = ();
-        fn finish(self) -> Result<usize, ()> {
-            Ok(self.0)
-        }
-        fn visit_pre(&mut self, ast: &Ast) -> Result<(), ()> {
-            if let Ast::Group(group) = ast
-                && group.is_capturing()
-            {
-                self.0 += 1;
-            }
-            Ok(())
-        }
-    }
-    Parser::new().parse(pattern).ok().and_then(|ast| ast::visit(&ast, Count(0)).ok()).unwrap_or(0)
+    re2::parse(pattern).map_or(0, |parsed| parsed.groups)
 }
 
 /// The literal text as a pattern.

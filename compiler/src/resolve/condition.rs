@@ -3,13 +3,14 @@
 use super::Cx;
 use crate::clause::headers;
 use crate::ir::{Condition, Pattern, Subject, Test};
-use crate::regex::{self, within};
+use crate::lower::matches;
+use crate::regex::{self, Use, within};
 use crate::target;
 use crate::template::Template;
 use meshc_dsl::condition as tree;
 use meshc_dsl::condition::Operator;
 use meshc_dsl::diagnostic::{Diagnostic, codes};
-use meshc_dsl::value::{Value, ValueError};
+use meshc_dsl::value::{Value, ValueError, ValueKind};
 
 /// The longest text that the compiler puts into a pattern, which keeps its program below Envoy's
 /// limit of 100 (`re2.max_program_size.error_level`). A text behind `^` does not count there, but
@@ -20,19 +21,59 @@ const LONGEST_COOKIE: usize = 32;
 
 /// Resolves a condition; `None` when a part of it was reported.
 pub(crate) fn resolve<'a>(condition: &'a tree::Condition, cx: &mut Cx<'a>) -> Option<Condition> {
+    let resolved = part(condition, false, cx)?;
+    second_patterns(condition, &resolved, cx)?;
+    Some(resolved)
+}
+
+/// A pattern for a path is larger where it stands beside another one, since only one of them can
+/// be for the path alone and the rest see the query too. Checks those.
+fn second_patterns<'a>(condition: &'a tree::Condition, resolved: &Condition, cx: &mut Cx<'a>) -> Option<()> {
+    let mut paths = Vec::new();
+    path_patterns(condition, &mut paths);
+    if paths.len() < 2 && !resolved.denies_query(false) {
+        return Some(());
+    }
+    let given = matches::regexes_of(resolved, cx.env.target);
+    for value in paths.into_iter().filter(|value| matches!(value.kind, ValueKind::Text(_) | ValueKind::Param(_))) {
+        let text = cx.text(value)?;
+        let larger = |text: &str| vec![within::PATH.search(text)];
+        let used = |checked: &str| resolved.denies_query(false) || larger(checked).iter().all(|p| given.contains(p));
+        regex::check_second(text, value, &Use { given: &larger, listed: false, escaped: Some("path") }, &used, cx)?;
+    }
+    Some(())
+}
+
+/// The patterns and templates that paths are tested by.
+fn path_patterns<'a>(condition: &'a tree::Condition, found: &mut Vec<&'a Value>) {
+    match condition {
+        tree::Condition::And(parts) | tree::Condition::Or(parts) => {
+            parts.iter().for_each(|part| path_patterns(part, found));
+        }
+        tree::Condition::Not(part) => path_patterns(part, found),
+        tree::Condition::Test(test) => {
+            let larger = matches!(test.operator, Operator::Regex | Operator::Template);
+            if larger && matches!(test.subject, tree::Subject::Path) {
+                found.extend(&test.values);
+            }
+        }
+    }
+}
+
+fn part<'a>(condition: &'a tree::Condition, negated: bool, cx: &mut Cx<'a>) -> Option<Condition> {
     let all = |parts: &'a [tree::Condition], cx: &mut Cx<'a>| -> Option<Vec<Condition>> {
-        let resolved: Vec<_> = parts.iter().map(|part| resolve(part, cx)).collect();
+        let resolved: Vec<_> = parts.iter().map(|one| part(one, negated, cx)).collect();
         resolved.into_iter().collect()
     };
     match condition {
         tree::Condition::And(parts) => all(parts, cx).map(Condition::And),
         tree::Condition::Or(parts) => all(parts, cx).map(Condition::Or),
-        tree::Condition::Not(part) => resolve(part, cx).map(|part| Condition::Not(Box::new(part))),
-        tree::Condition::Test(test) => self::test(test, cx),
+        tree::Condition::Not(inner) => part(inner, !negated, cx).map(|inner| Condition::Not(Box::new(inner))),
+        tree::Condition::Test(test) => self::test(test, negated, cx),
     }
 }
 
-fn test<'a>(test: &'a tree::Test, cx: &mut Cx<'a>) -> Option<Condition> {
+fn test<'a>(test: &'a tree::Test, negated: bool, cx: &mut Cx<'a>) -> Option<Condition> {
     let subject = match &test.subject {
         tree::Subject::Path => Subject::Path,
         tree::Subject::Host => Subject::Host,
@@ -43,7 +84,7 @@ fn test<'a>(test: &'a tree::Test, cx: &mut Cx<'a>) -> Option<Condition> {
         tree::Subject::Cookie(name) => Subject::Cookie(cookie_name(name, cx)?),
     };
     if test.operator == Operator::Template && subject != Subject::Path {
-        cx.error(codes::MISPLACED, test.span, "a template is for paths", "use `regex`, `prefix` or `=`");
+        cx.error(codes::BAD_TEMPLATE, test.span, "a template is for paths", "use `regex`, `prefix` or `=`");
         return None;
     }
     if let (Subject::Cookie(name), false) = (&subject, cx.env.target.has(&target::COOKIE_MATCH)) {
@@ -52,10 +93,31 @@ fn test<'a>(test: &'a tree::Test, cx: &mut Cx<'a>) -> Option<Condition> {
     let patterns = if test.operator == Operator::Exists {
         vec![Pattern::Exists]
     } else {
-        let patterns: Vec<_> = test.values.iter().map(|value| pattern(&subject, test.operator, value, cx)).collect();
+        let read = |value| match test.operator {
+            Operator::Regex if subject != Subject::Method => regex(&subject, value, negated, cx),
+            operator => pattern(&subject, operator, value, cx),
+        };
+        let patterns: Vec<_> = test.values.iter().map(read).collect();
         patterns.into_iter().collect::<Option<_>>()?
     };
     Some(Condition::Test(Test { subject, patterns }))
+}
+
+fn regex<'a>(subject: &Subject, value: &'a Value, negated: bool, cx: &mut Cx<'a>) -> Option<Pattern> {
+    let text = cx.text(value)?;
+    let target = cx.env.target;
+    let given = |text: &str| {
+        let patterns = vec![Pattern::Regex(text.to_owned())];
+        matches::regexes(&Test { subject: subject.clone(), patterns }, negated, target)
+    };
+    let escaped = match subject {
+        Subject::Path => Some("path"),
+        Subject::Host => Some("host"),
+        Subject::Query(_) => Some("query"),
+        _ => None,
+    };
+    let usage = Use { given: &given, listed: true, escaped };
+    regex::check(text, value, &usage, cx).map(Pattern::Regex)
 }
 
 fn pattern<'a>(subject: &Subject, operator: Operator, value: &'a Value, cx: &mut Cx<'a>) -> Option<Pattern> {
@@ -63,13 +125,8 @@ fn pattern<'a>(subject: &Subject, operator: Operator, value: &'a Value, cx: &mut
         return cx.word(value, method).map(Pattern::Equals);
     }
     let text = cx.text(value)?;
-    match operator {
-        Operator::Regex => {
-            regex::check(text, value.span, cx)?;
-            return Some(Pattern::Regex(text.to_owned()));
-        }
-        Operator::Template => return template(text, value, cx),
-        _ => {}
+    if operator == Operator::Template {
+        return template(text, value, cx);
     }
     let in_pattern = match subject {
         Subject::Path => {
@@ -121,7 +178,7 @@ fn template(text: &str, value: &Value, cx: &mut Cx<'_>) -> Option<Pattern> {
         Ok(template) => Some(Pattern::Template(template)),
         Err(problem) => {
             let help = "a template is, for example, `\"/users/{id}\"`, `\"/a/*/b\"` or `\"/files/{path=**}\"`";
-            cx.error(codes::BAD_VALUE, value.span, format!("the template `{text}` {problem}"), help);
+            cx.error(codes::BAD_TEMPLATE, value.span, format!("the template `{text}` {problem}"), help);
             None
         }
     }
@@ -140,7 +197,7 @@ fn path(text: &str, operator: Operator, value: &Value, cx: &mut Cx<'_>) -> Optio
     let problem = if from_start && !text.starts_with('/') {
         "does not begin with `/`"
     } else if text.is_empty() {
-        "is empty, and every path has that in it"
+        "is empty, which is part of every path"
     } else if text.contains(['?', '#']) {
         "has a query or fragment, which `path` never sees"
     } else if text.contains("//") || inner.iter().any(|s| matches!(*s, "." | "..")) {
@@ -151,7 +208,7 @@ fn path(text: &str, operator: Operator, value: &Value, cx: &mut Cx<'_>) -> Optio
         return Some(());
     };
     cx.error(
-        codes::BAD_VALUE,
+        codes::BAD_PATH,
         value.span,
         format!("the path `{text}` {problem}"),
         "write it as the request has it, for example `\"/api/v1\"` or `\"/a%20b\"`",
@@ -182,7 +239,7 @@ fn host(text: &str, operator: Operator, value: &Value, cx: &mut Cx<'_>) -> Optio
         return Some(());
     };
     let help = "hosts are written `\"shop.example.com\"`, `\"*.example.com\"` or `\"shop.example.com:8080\"`";
-    cx.error(codes::BAD_VALUE, value.span, format!("the host `{text}` {problem}"), help);
+    cx.error(codes::BAD_HOST, value.span, format!("the host `{text}` {problem}"), help);
     None
 }
 
@@ -190,7 +247,7 @@ fn query_name<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
     let name = cx.bare_or_text(value)?;
     if name.is_empty() || name.contains(['=', '&', '#', '?']) || !visible(name) {
         let message = format!("`{name}` is not the name of a query parameter");
-        cx.error(codes::BAD_VALUE, value.span, message, "write it as the request has it, escapes and all");
+        cx.error(codes::BAD_QUERY, value.span, message, "write it as the request has it, escapes and all");
         return None;
     }
     Some(name.to_owned())
@@ -199,7 +256,7 @@ fn query_name<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
 fn query_value(text: &str, value: &Value, cx: &mut Cx<'_>) -> Option<()> {
     if text.contains(['&', '#']) || !visible(text) {
         let message = format!("no query parameter has the value `{text}`");
-        cx.error(codes::BAD_VALUE, value.span, message, "write it as the request has it, for example `\"a%20b\"`");
+        cx.error(codes::BAD_QUERY, value.span, message, "write it as the request has it, for example `\"a%20b\"`");
         return None;
     }
     Some(())
@@ -209,7 +266,7 @@ pub(crate) fn cookie_name<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<Strin
     let name = cx.bare_or_text(value)?;
     if name.is_empty() || !visible(name) || name.contains(|c| "()<>@,;:\\\"/[]?={}".contains(c)) {
         cx.error(
-            codes::BAD_VALUE,
+            codes::BAD_COOKIE,
             value.span,
             format!("`{name}` is not the name of a cookie"),
             "names are of letters, digits and `!#$%&'*+-.^_|~`",
@@ -222,7 +279,7 @@ pub(crate) fn cookie_name<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<Strin
 fn cookie_value(text: &str, value: &Value, cx: &mut Cx<'_>) -> Option<()> {
     if !visible(text) || text.contains(['"', ',', ';', '\\']) {
         let message = format!("no cookie has the value `{text}`");
-        cx.error(codes::BAD_VALUE, value.span, message, "values have no blank, quote, comma, semicolon or backslash");
+        cx.error(codes::BAD_COOKIE, value.span, message, "values have no blank, quote, comma, semicolon or backslash");
         return None;
     }
     Some(())
@@ -237,7 +294,7 @@ fn old_cookie(name: &str, test: &tree::Test, cx: &mut Cx<'_>) -> Option<()> {
     let first = target::COOKIE_MATCH.first();
     for value in &test.values {
         let text = match &value.kind {
-            meshc_dsl::value::ValueKind::Text(text) => text.as_str(),
+            ValueKind::Text(text) => text.as_str(),
             _ => "",
         };
         let problem = if test.operator == Operator::Regex && within::inner_start(text) {
@@ -273,7 +330,7 @@ fn grpc_path(word: &str) -> Result<Pattern, ValueError> {
     let (service, method) = word.split_once('/').map_or((word, None), |(s, m)| (s, Some(m)));
     if !service.split('.').all(name) || !method.is_none_or(name) {
         return Err(ValueError {
-            code: codes::BAD_VALUE,
+            code: codes::BAD_GRPC,
             message: format!("`{word}` is not a gRPC service or method"),
             help: "they are written `shop.Cart` and `shop.Cart/Add`".into(),
         });
@@ -294,5 +351,5 @@ pub(crate) fn method(word: &str) -> Result<String, ValueError> {
     } else {
         "methods are, for example, `GET` and `POST`".to_owned()
     };
-    Err(ValueError { code: codes::BAD_VALUE, message: format!("`{word}` is not a method"), help })
+    Err(ValueError { code: codes::BAD_METHOD, message: format!("`{word}` is not a method"), help })
 }

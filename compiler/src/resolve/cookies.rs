@@ -43,7 +43,7 @@ pub(crate) fn number(rules: &mut [Draft<'_>], cx: &mut Cx<'_>) {
         if first != rule.cookie {
             let message = format!("the cookie `{name}` would hold the sides of two different splits");
             cx.report(
-                Diagnostic::new(codes::CONFLICTING, rule.span, message)
+                Diagnostic::new(codes::COOKIE_OF_TWO_SPLITS, rule.span, message)
                     .also(place, "it holds the side of this one")
                     .help("give one of them a cookie of its own: `sticky by issued-cookie NAME`, or no name"),
             );

@@ -8,11 +8,13 @@ use meshc_dsl::diagnostic::codes;
 use meshc_dsl::suggest::nearest;
 use meshc_dsl::syntax::Bundle;
 use meshc_dsl::value::{Value, ValueError, ValueKind};
-use meshc_dsl::{Code, Diagnostic, Span, smart_quoted};
+use meshc_dsl::{Code, Diagnostic, Sources, Span, smart_quoted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The names of the whole program. It does not change while routes are resolved.
 pub(crate) struct Env<'a> {
+    pub(crate) sources: &'a Sources,
+    pub(crate) max_regex_program: usize,
     pub(crate) catalog: &'a Catalog,
     pub(crate) target: Target,
     pub(crate) params: BTreeMap<String, Value>,
@@ -76,8 +78,8 @@ impl<'a> Cx<'a> {
     pub(crate) fn word<T>(&mut self, value: &'a Value, read: impl FnOnce(&str) -> Result<T, ValueError>) -> Option<T> {
         match self.value(value)? {
             ValueKind::Text(text) => {
-                let message = format!("`\"{text}\"` is a text, and a bare word is wanted");
-                self.error(codes::BAD_VALUE, value.span, message, format!("write `{text}` without quotes"));
+                let message = format!("`\"{text}\"` stands in quotes, and this place takes a bare word");
+                self.error(codes::QUOTES, value.span, message, format!("write `{text}` without quotes"));
                 None
             }
             ValueKind::Word(word) | ValueKind::Param(word) => match read(word) {
@@ -112,6 +114,7 @@ impl<'a> Cx<'a> {
         let list: Vec<String> = words.clone().map(|w| format!("`{w}`")).collect();
         self.report(match nearest(word, words) {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(span, near),
+            None if list.len() == 1 => diagnostic.help(format!("write {}", list.concat())),
             None => diagnostic.help(format!("it is one of {}", list.join(", "))),
         });
     }
@@ -121,11 +124,11 @@ impl<'a> Cx<'a> {
         match self.value(value)? {
             ValueKind::Text(text) => Some(text),
             ValueKind::Word(word) | ValueKind::Param(word) => {
-                let (message, bare) = match smart_quoted(word) {
-                    Some(bare) => (format!("`{word}` stands in typographic quotes"), bare),
-                    None => (format!("`{word}` needs quotes"), word.as_str()),
+                let (code, message, bare) = match smart_quoted(word) {
+                    Some(bare) => (codes::FOREIGN_SYNTAX, format!("`{word}` stands in typographic quotes"), bare),
+                    None => (codes::QUOTES, format!("`{word}` needs quotes"), word.as_str()),
                 };
-                let diagnostic = Diagnostic::new(codes::BAD_VALUE, value.span, message)
+                let diagnostic = Diagnostic::new(code, value.span, message)
                     .help(format!("write `\"{bare}\"`"))
                     .fix(value.span, format!("\"{bare}\""));
                 self.report(diagnostic);

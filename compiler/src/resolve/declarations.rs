@@ -142,7 +142,7 @@ fn check_name(name: &Name, diagnostics: &mut Vec<Diagnostic>) {
 fn refuse_reference(param: &Param, diagnostics: &mut Vec<Diagnostic>) {
     if let ValueKind::Param(other) = &param.value.kind {
         let message = format!("the parameter `{}` has another parameter as its value", param.name.text);
-        let diagnostic = Diagnostic::new(codes::PARAM_KIND, param.value.span, message)
+        let diagnostic = Diagnostic::new(codes::PARAM_OF_PARAM, param.value.span, message)
             .help(format!("write the value itself, or use `${other}` where `${}` stands", param.name.text));
         diagnostics.push(diagnostic);
     }

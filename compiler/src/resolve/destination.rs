@@ -54,7 +54,7 @@ impl Upstreams<'_> {
             let upstream = upstream?;
             if shares.iter().any(|s| s.upstream == upstream) {
                 let message = "this destination is named twice in one split";
-                cx.error(codes::WRITTEN_TWICE, part.destination.span, message, "add the two shares up");
+                cx.error(codes::DESTINATION_TWICE, part.destination.span, message, "add the two shares up");
             }
             shares.push(Share { portion, upstream });
         }
@@ -75,7 +75,7 @@ impl Upstreams<'_> {
         if !self.owner.tcp && self.list.get(at).is_some_and(|u| u.settings.protocol == Protocol::Tcp) {
             let message = "this destination speaks TCP, and requests are routed here";
             let help = "write `protocol tcp` in the route too, or another one in the service";
-            cx.error(codes::CONFLICTING, destination.span, message, help);
+            cx.error(codes::PROTOCOLS_DIFFER, destination.span, message, help);
         }
         Some(at)
     }
@@ -112,7 +112,7 @@ impl Upstreams<'_> {
                 let (host, port) = cx.word(value, dns)?;
                 if port == 443 {
                     let message = "port 443 is TLS, which meshc does not speak to destinations yet";
-                    cx.error(codes::NEEDS, value.span, message, "use a port that takes plain text");
+                    cx.error(codes::NEEDS_TLS, value.span, message, "use a port that takes plain text");
                     return None;
                 }
                 (Endpoint::Dns { host, port }, Vec::new())
@@ -265,7 +265,7 @@ fn dns(text: &str) -> Result<(String, u16), ValueError> {
             Ok((host.to_ascii_lowercase(), port))
         }
         _ => Err(ValueError {
-            code: codes::BAD_VALUE,
+            code: codes::BAD_ADDRESS,
             message: format!("`{text}` is not a DNS name with a port"),
             help: "write it as `dns api.example.com:80`; an IP address is `address 10.0.0.55:5000`".into(),
         }),

@@ -39,12 +39,16 @@ pub struct Settings<'a> {
     pub namespace: &'a str,
     /// Values of parameters in place of their defaults: name and text, from `meshc.toml` and `--set`.
     pub params: &'a [(String, String)],
+    /// The largest program of a regular expression.
+    pub max_regex_program: usize,
 }
 
 /// Resolves all files of a program together.
 pub fn resolve(policies: &[Policy], settings: &Settings<'_>) -> (Program, Vec<Diagnostic>) {
     let (declarations, mut diagnostics) = Declarations::collect(policies, settings);
     let mut env = Env {
+        sources: settings.sources,
+        max_regex_program: settings.max_regex_program,
         catalog: settings.catalog,
         target: settings.target,
         params: declarations.params(settings, &mut diagnostics),

@@ -132,6 +132,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) cors: Slot<'a, Cors>,
     pub(crate) mirrors: Vec<&'a Mirror>,
     pub(crate) no_mirror: Option<Span>,
+    /// Where clauses are taken away.
+    pub(crate) away: Vec<Span>,
     pub(crate) patches: Vec<&'a Patch>,
     pub(crate) upstream: Vec<&'a Clause>,
     pub(crate) accesslog: Option<&'a Accesslog>,
@@ -163,7 +165,7 @@ impl<'a> Parts<'a> {
         let kind = kind(clause);
         if kind == Kind::Branch && kind.fits(place) && self.otherwise.is_some() {
             let message = "this stands behind the `otherwise`";
-            cx.error(codes::MISPLACED, span, message, "`otherwise` is last, and there is one");
+            cx.error(codes::BEHIND_OTHERWISE, span, message, "`otherwise` is last, and there is one");
             return false;
         }
         if kind.fits(place) {
@@ -180,10 +182,14 @@ impl<'a> Parts<'a> {
         match clause {
             Clause::When(when) => self.whens.push(when),
             Clause::Otherwise(span, body) => self.otherwise = Some((*span, body)),
-            Clause::No(single) => self.take_away(single, cx),
+            Clause::No(single) => {
+                self.away.push(single.span);
+                self.take_away(single, cx);
+            }
             _ => {
                 if let Some(before) = self.put(clause) {
-                    refuse(clause, before, cx);
+                    let away = self.away.contains(&before);
+                    refuse(clause, before, away, cx);
                 }
             }
         }
@@ -279,7 +285,7 @@ impl<'a> Parts<'a> {
         if let Some(before) = before {
             let message = format!("`{word}` is both written and taken away");
             cx.report(
-                Diagnostic::new(codes::CONFLICTING, single.span, message)
+                Diagnostic::new(codes::WRITTEN_AND_TAKEN_AWAY, single.span, message)
                     .also(before, "written here")
                     .help("keep one of the two"),
             );
@@ -307,7 +313,7 @@ impl<'a> Parts<'a> {
             if !kind.fits(place) {
                 let message = format!("`{name}` has a clause that cannot stand in {}", place.noun());
                 cx.report(
-                    Diagnostic::new(codes::MISPLACED, single.span, message)
+                    Diagnostic::new(codes::POLICY_MISFIT, single.span, message)
                         .also(clause.span(), "this one")
                         .help(kind.home()),
                 );
@@ -387,16 +393,18 @@ fn fill<'a, T>(own: &mut Slot<'a, T>, brought: Slot<'a, T>) {
     }
 }
 
-fn refuse(clause: &Clause, before: Span, cx: &mut Cx<'_>) {
+fn refuse(clause: &Clause, before: Span, away: bool, cx: &mut Cx<'_>) {
     let span = clause.span();
     let diagnostic = match clause {
+        _ if away => Diagnostic::new(codes::WRITTEN_AND_TAKEN_AWAY, span, "this is both written and taken away")
+            .help("keep one of the two"),
         Clause::Split(_) | Clause::Redirect(_) | Clause::Respond(_) => {
-            Diagnostic::new(codes::CONFLICTING, span, "one rule says twice where its traffic goes")
+            Diagnostic::new(codes::TWO_ACTIONS, span, "one rule says twice where its traffic goes")
                 .help("write one split, `to`, `redirect` or `respond`; a split over several destinations is one line: `90% v1, 10% v2`")
         }
-        Clause::Rewrite(_) => Diagnostic::new(codes::CONFLICTING, span, "one rule rewrites twice")
+        Clause::Rewrite(_) => Diagnostic::new(codes::TWO_REWRITES, span, "one rule rewrites twice")
             .help("a rule has at most one rewrite of the path and one of the host"),
         _ => Diagnostic::new(codes::WRITTEN_TWICE, span, "this is written twice in one place").help("take one of the two away, or put both into one"),
     };
-    cx.report(diagnostic.also(before, "first written here"));
+    cx.report(diagnostic.also(before, if away { "taken away here" } else { "first written here" }));
 }

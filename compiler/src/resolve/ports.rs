@@ -30,7 +30,7 @@ pub(crate) fn resolve(
             Some(PortText::Name(port)) => {
                 let message = format!("nothing knows the number of the port `{port}`");
                 cx.error(
-                    codes::UNKNOWN_PORT,
+                    codes::UNKNOWN_PORT_NAME,
                     place,
                     message,
                     "port names need the service in the catalog (`--catalog`); write the number",

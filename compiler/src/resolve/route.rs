@@ -154,7 +154,7 @@ fn speaks_tcp(settings: &upstream::Written, services: &[(ServicePort, Span)], cx
     let (tcp, http): (Vec<_>, Vec<_>) = services.iter().partition(|(s, _)| declared(s) == Some(Protocol::Tcp));
     if let (Some((first, place)), Some((other, span))) = (tcp.first(), http.first()) {
         let message = format!("`{}` speaks TCP and `{}` does not", first.service, other.service);
-        let diagnostic = Diagnostic::new(codes::CONFLICTING, *span, message)
+        let diagnostic = Diagnostic::new(codes::PROTOCOLS_DIFFER, *span, message)
             .also(*place, "this one does")
             .help("write a route for each");
         cx.report(diagnostic);
@@ -305,7 +305,7 @@ fn traffic<'a>(drafts: &Drafts<'a>, name: &str, upstreams: &mut Upstreams<'_>, c
         && split.iter().flatten().any(|s| s.upstream == admin)
     {
         let help = "leave `protocol tcp` away, so that only GET and HEAD pass";
-        cx.error(codes::CONFLICTING, fallback.span, "the administration interface speaks HTTP", help);
+        cx.error(codes::ADMIN_MISUSED, fallback.span, "the administration interface speaks HTTP", help);
     }
     let (_, idle_timeout) = fallback.timeouts();
     Traffic::Tcp(Tcp { split: split.unwrap_or_default(), idle_timeout })
@@ -369,7 +369,7 @@ fn mirrors<'a>(
     let one = |clause: &'a clause::Mirror| {
         if let DestinationKind::EnvoyAdmin { .. } = clause.destination.kind {
             let help = "mirror to a service";
-            cx.error(codes::CONFLICTING, clause.span, "the administration interface wants no copies", help);
+            cx.error(codes::ADMIN_MISUSED, clause.span, "the administration interface wants no copies", help);
             return None;
         }
         let portion = mirror::share(clause, cx);

@@ -154,7 +154,7 @@ impl<'a> Draft<'a> {
         let (Some(answer), false) = (parts.action(), parts.answer.is_none()) else { return };
         for rewrite in [parts.path, parts.host].into_iter().flatten() {
             let diagnostic = Diagnostic::new(
-                codes::CONFLICTING,
+                codes::REWRITES_NOTHING,
                 rewrite.span,
                 "a rewrite changes what an upstream gets, and this rule has none",
             )

@@ -205,7 +205,7 @@ fn addresses<'a>(values: &'a [Value], cx: &mut Cx<'a>) -> Vec<SocketAddr> {
 pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, ValueError> {
     let read = text.parse::<SocketAddr>().ok().filter(|a| a.port() != 0);
     read.ok_or_else(|| ValueError {
-        code: codes::BAD_VALUE,
+        code: codes::BAD_ADDRESS,
         message: format!("`{text}` is not an address with a port"),
         help: "addresses are written `10.0.0.55:5000` or `[fd00::1]:5000`".into(),
     })
@@ -213,7 +213,7 @@ pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, ValueError> {
 
 fn ip_address(text: &str) -> Result<IpAddr, ValueError> {
     text.parse().map_err(|_| ValueError {
-        code: codes::BAD_VALUE,
+        code: codes::BAD_ADDRESS,
         message: format!("`{text}` is not an IP address"),
         help: "addresses are written `10.96.0.10` or `fd00::10`".into(),
     })

@@ -19,7 +19,7 @@ pub(crate) fn check(parts: &Parts<'_>, cx: &mut Cx<'_>) {
     places.extend(set(&parts.sticky, |c| c.span));
     places.extend(set(&parts.cors, |c| c.span));
     for place in places {
-        let diagnostic = Diagnostic::new(codes::CONFLICTING, place, "this looks at requests, and `protocol tcp` has none")
+        let diagnostic = Diagnostic::new(codes::NOT_FOR_TCP, place, "this looks at requests, and `protocol tcp` has none")
             .help("connections have destinations with shares, `idle-timeout`, `connect-timeout`, `circuit-breaker max-connections`, `outlier`, `balance`, `health-check` and `accesslog`");
         cx.report(diagnostic);
     }

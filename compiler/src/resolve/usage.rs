@@ -48,7 +48,7 @@ fn steered_once(program: &Program, diagnostics: &mut Vec<Diagnostic>) {
         let (scope, first) = *scopes.entry(&subject.service.service).or_insert((route.scope, subject.span));
         if scope != route.scope {
             let message = format!("the routes of `{}` have different scopes", subject.service.service);
-            let diagnostic = Diagnostic::new(codes::CONFLICTING, subject.span, message)
+            let diagnostic = Diagnostic::new(codes::SCOPES_DIFFER, subject.span, message)
                 .also(first, "this one")
                 .help("all routes of one service become one object: write `scope cluster` in both files or in neither");
             diagnostics.push(diagnostic);

@@ -16,7 +16,7 @@ pub(crate) fn services(env: &Env<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<
         let Some(selector) = &info.selector else { continue };
         if info.versions.is_empty() {
             let message = "a selector makes Services for versions, and there are none";
-            cx.report(Diagnostic::new(codes::NO_EFFECT, info.span, message).help("declare them: `version v1`"));
+            cx.report(Diagnostic::new(codes::SELECTS_NOTHING, info.span, message).help("declare them: `version v1`"));
             continue;
         }
         for version in info.versions.values() {

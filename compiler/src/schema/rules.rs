@@ -116,6 +116,11 @@ impl Rules<'_, '_> {
         self.walk.problem(ProblemKind::Rule, text, "Envoy refuses any other value");
     }
 
+    fn absent(&mut self, field: &str, what: &str) {
+        let text = format!("`{field}` {what}");
+        self.walk.problem(ProblemKind::Rule, text, "write it: Envoy refuses the resource without it");
+    }
+
     /// A field that is not set: its zero value, where it has one.
     fn missing(&mut self, field: &FieldDescriptor, rules: &DynamicMessage) {
         let rules = Of(rules);
@@ -124,12 +129,12 @@ impl Rules<'_, '_> {
             || rules.message("any").is_some_and(|m| Of(&m).flag("required"))
             || rules.message("timestamp").is_some_and(|m| Of(&m).flag("required"));
         if required {
-            return self.broken(field.name(), "is missing");
+            return self.absent(field.name(), "is missing");
         }
         if field.is_list() || field.is_map() {
             let least = |name: &str, least: &str| rules.message(name).and_then(|m| Of(&m).number(least));
             if least("repeated", "min_items").or(least("map", "min_pairs")).is_some_and(|n| n > 0) {
-                self.broken(field.name(), "is missing, and must not be empty");
+                self.absent(field.name(), "is missing, and must not be empty");
             }
             return;
         }

@@ -192,6 +192,11 @@ pub(crate) const KEYWORDS: &[Keyword] = &[
     keyword("on-failure", Rule::on_failure, "on-failure direct | refuse"),
 ];
 
+/// The first word of every clause, for documents and tools that must name them all.
+pub fn words() -> impl Iterator<Item = &'static str> {
+    KEYWORDS.iter().map(|keyword| keyword.word)
+}
+
 impl Clause {
     /// Builds the clause of a grammar pair; `None` when it was reported as malformed.
     pub(crate) fn read(pair: Pair<'_>, cx: &mut Builder<'_>) -> Option<Clause> {

@@ -112,7 +112,7 @@ type Need = (&'static [&'static str], &'static str, &'static str, Option<String>
 fn needs(set: &Set) -> Vec<Need> {
     let own = Some(set.namespace.clone());
     vec![
-        (&["get", "list", "create", "patch", "delete"], "cilium.io", "ciliumenvoyconfigs", own.clone()),
+        (&["get", "create", "patch", "delete"], "cilium.io", "ciliumenvoyconfigs", own.clone()),
         (&["list"], "cilium.io", "ciliumenvoyconfigs", None),
         (&["list"], "cilium.io", "ciliumclusterwideenvoyconfigs", None),
         (&["get", "list", "create", "patch", "delete"], "", "services", own.clone()),

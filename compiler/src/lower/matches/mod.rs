@@ -7,8 +7,10 @@ mod host;
 mod path;
 mod query;
 
-use crate::envoy::{Empty, HeaderMatch, HeaderMatcher, RegexMatcher, RouteMatch, StringMatcher};
-use crate::ir::{Condition, Pattern, Subject};
+use crate::envoy::{
+    Empty, HeaderMatch, HeaderMatcher, PathSpecifier, QueryParameterMatch, RegexMatcher, RouteMatch, StringMatcher,
+};
+use crate::ir::{Condition, Pattern, Subject, Test};
 use crate::target::Target;
 
 /// The most matches that one condition may become.
@@ -126,6 +128,19 @@ fn choices(literal: &Literal<'_>, target: Target) -> Vec<RouteMatch> {
     }
 }
 
+/// The patterns that Envoy is given for tests of one subject, or for their denial.
+pub(crate) fn regexes(test: &Test, negated: bool, target: Target) -> Vec<String> {
+    let literal = |patterns| Literal { subject: &test.subject, patterns, negated };
+    let all = test.patterns.chunks(1).flat_map(|patterns| lower(&[literal(patterns)], target));
+    all.flat_map(|one| one.regexes()).collect()
+}
+
+/// The patterns of a condition's matches.
+pub(crate) fn regexes_of(condition: &Condition, target: Target) -> Vec<String> {
+    let all = of(Some(condition)).unwrap_or_default().into_iter();
+    all.flat_map(|literals| lower(&literals, target)).flat_map(|one| one.regexes()).collect()
+}
+
 /// A test of a cookie.
 pub(crate) fn cookie(name: &str, wanted: &Pattern, target: Target) -> RouteMatch {
     cookie::test(name, wanted, false, target)
@@ -168,6 +183,29 @@ impl RouteMatch {
         self.cookies.extend(other.cookies.iter().cloned());
         self.grpc = self.grpc.or(other.grpc);
         self
+    }
+}
+
+impl RouteMatch {
+    fn regexes(&self) -> Vec<String> {
+        let regex = |matcher: &StringMatcher| match matcher {
+            StringMatcher::SafeRegex(pattern) => Some(pattern.regex.clone()),
+            _ => None,
+        };
+        let path = match &self.path {
+            PathSpecifier::SafeRegex(pattern) => Some(pattern.regex.clone()),
+            _ => None,
+        };
+        let headers = self.headers.iter().filter_map(|header| match &header.matches {
+            HeaderMatch::StringMatch(matcher) => regex(matcher),
+            HeaderMatch::PresentMatch(_) => None,
+        });
+        let queries = self.query_parameters.iter().filter_map(|query| match &query.matches {
+            QueryParameterMatch::StringMatch(matcher) => regex(matcher),
+            QueryParameterMatch::PresentMatch(_) => None,
+        });
+        let cookies = self.cookies.iter().filter_map(|cookie| regex(&cookie.string_match));
+        path.into_iter().chain(headers).chain(queries).chain(cookies).collect()
     }
 }
 

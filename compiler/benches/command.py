@@ -1,0 +1,83 @@
+"""The whole command: time to the first byte, time and peak memory on the programs of the benches, and
+what the YAML library alone takes for the same output. The least of so many runs counts, since other
+work on a machine only adds to a time.
+
+    cargo build --release --locked && cargo build --release --locked -p meshc-compiler --examples
+    python3 compiler/benches/command.py target/release
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+RUNS = 30
+QUIET = {"stderr": subprocess.DEVNULL}
+
+
+def first_byte(command):
+    start = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, **QUIET) as process:
+        process.stdout.read(1)
+        taken = time.perf_counter() - start
+        process.stdout.read()
+    return taken
+
+
+def whole(command):
+    start = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True, **QUIET)
+    return time.perf_counter() - start
+
+
+def peak(command):
+    """Peak memory in bytes."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, **QUIET)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, command
+    return usage.ru_maxrss * 1024
+
+
+def library(printer, listed):
+    """The least time of the YAML library in seconds; the tool prints ten times with its unit."""
+    lines = subprocess.run([printer, listed], stderr=subprocess.PIPE, text=True, check=True).stderr.splitlines()
+    times = [line.split()[0] for line in lines if line.endswith("printed: true")]
+    assert times and all(t.endswith("ms") for t in times), lines
+    return min(float(t.removesuffix("ms")) for t in times) / 1e3
+
+
+def main():
+    release = pathlib.Path(sys.argv[1])
+    meshc, generate, printer = release / "meshc", release / "examples/generate", release / "examples/print"
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        lines = {
+            "line": "route helloworld:5000 90% v1, 10% v2; ratelimit 2/5s\n",
+            "patch": "route a:80 patch listener `per_connection_buffer_limit_bytes: 32768`\n",
+        }
+        for name, text in lines.items():
+            path = folder / f"{name}.mesh"
+            path.write_text(text)
+            least = min(first_byte([meshc, "compile", path]) for _ in range(RUNS))
+            print(f"{name}: first byte after {least * 1e3:.1f} ms")
+        for name in ("short", "full", "services"):
+            path, listed = folder / f"{name}.mesh", folder / f"{name}.json"
+            path.write_bytes(subprocess.run([generate, name], stdout=subprocess.PIPE, check=True).stdout)
+            command = [meshc, "compile", path]
+            size = len(subprocess.run(command, stdout=subprocess.PIPE, check=True, **QUIET).stdout)
+            listed.write_bytes(
+                subprocess.run([*command, "-o", "json"], stdout=subprocess.PIPE, check=True, **QUIET).stdout
+            )
+            least, alone = min(whole(command) for _ in range(RUNS)), min(library(printer, listed) for _ in range(3))
+            memory = peak(command)
+            print(
+                f"{name}: {path.stat().st_size / 1e3:.0f} kB → {size / 1e6:.1f} MB in {least * 1e3:.0f} ms; "
+                f"the YAML library alone {alone * 1e3:.0f} ms ({least / alone:.1f}×); "
+                f"peak {memory / 1e6:.0f} MB ({memory / size:.1f}×)"
+            )
+
+
+main()

@@ -1,0 +1,188 @@
+//! A user's pattern held against RE2: what it refuses, what it reads differently than it looks, and
+//! what is too large for Envoy.
+
+use super::re2::{self, Oddity, OddityKind, Parsed, Problem};
+use super::shrink;
+use crate::resolve::Cx;
+use meshc_dsl::diagnostic::{Diagnostic, codes};
+use meshc_dsl::value::{Value, ValueKind};
+use meshc_dsl::{Code, Span};
+use std::ops::Range;
+
+/// What a pattern is for.
+pub(crate) struct Use<'a> {
+    /// The patterns that Envoy is given for it.
+    pub(crate) given: &'a dyn Fn(&str) -> Vec<String>,
+    /// Whether several patterns may stand in its place.
+    pub(crate) listed: bool,
+    /// What the texts never have unescaped characters in, if they have not.
+    pub(crate) escaped: Option<&'static str>,
+}
+
+impl Use<'_> {
+    /// The size of the largest program for a pattern; `None` where RE2 refuses one.
+    pub(super) fn size(&self, pattern: &str) -> Option<usize> {
+        let sizes = (self.given)(pattern).into_iter().map(|p| re2::parse(&p).ok().map(|p| re2::size(&p.tree)));
+        sizes.collect::<Option<Vec<usize>>>()?.into_iter().max()
+    }
+}
+
+/// Checks a pattern, and gives it in the form that every engine reads alike. `None` when it was
+/// reported.
+pub(crate) fn check(pattern: &str, value: &Value, usage: &Use<'_>, cx: &mut Cx<'_>) -> Option<String> {
+    if pattern.contains(['\n', '\r', '\0']) {
+        let help = "patterns have RE2's syntax, for example `^/v[0-9]+/`";
+        cx.error(codes::BAD_REGEX, value.span, "a pattern stands on one line", help);
+        return None;
+    }
+    match re2::parse(pattern) {
+        Ok(parsed) => {
+            odd(pattern, &parsed, value, usage, cx);
+            fits(pattern, &parsed, value, usage, cx)?;
+            Some(parsed.text)
+        }
+        Err(Problem { at, what, help }) => {
+            report(codes::BAD_REGEX, at, what, help, value, cx);
+            None
+        }
+    }
+}
+
+/// Checks the size of a pattern's second form, if that `used`. What else is wrong with the pattern
+/// was reported before.
+pub(crate) fn check_second(
+    pattern: &str,
+    value: &Value,
+    usage: &Use<'_>,
+    used: &dyn Fn(&str) -> bool,
+    cx: &mut Cx<'_>,
+) -> Option<()> {
+    let Ok(parsed) = re2::parse(pattern) else { return Some(()) };
+    if !used(&parsed.text) {
+        return Some(());
+    }
+    fits(pattern, &parsed, value, usage, cx)
+}
+
+/// Reports a pattern whose program is too large.
+fn fits(pattern: &str, parsed: &Parsed, value: &Value, usage: &Use<'_>, cx: &mut Cx<'_>) -> Option<()> {
+    let limit = cx.env.max_regex_program;
+    let size = usage.size(&parsed.text)?;
+    if size <= limit {
+        return Some(());
+    }
+    let shown = if size >= re2::LARGEST { format!("more than {}", re2::LARGEST) } else { size.to_string() };
+    let message = format!("the program of this pattern has size {shown}, and Envoy takes {limit}");
+    let raise = "or compile with `--max-regex-program N` where the clusters raise Envoy's limit";
+    let help = match shrink::smaller(pattern, parsed, usage, limit) {
+        Some(smaller) => format!("{smaller}; {raise}"),
+        None => format!("make it shorter, or several tests of it; {raise}"),
+    };
+    report(codes::REGEX_TOO_LARGE, 0..pattern.len(), message, help, value, cx);
+    None
+}
+
+/// Warns of what means something else than it seems to.
+fn odd(pattern: &str, parsed: &Parsed, value: &Value, usage: &Use<'_>, cx: &mut Cx<'_>) {
+    let first = |kind| parsed.oddities.iter().find(|o: &&Oddity| o.kind == kind);
+    let shown = |oddity: &Oddity| pattern.get(oddity.at.clone()).unwrap_or("").to_owned();
+    if let Some(oddity) = first(OddityKind::SetOperator).or_else(|| first(OddityKind::NestedClass)) {
+        let piece = shown(oddity);
+        let message = format!("`{piece}` in a class is read as plain characters");
+        let help =
+            r"RE2 has no operators of classes: write out the characters, or `\` in front of these if they are meant";
+        report(codes::CLASS_OPERATOR, oddity.at.clone(), message, help.to_owned(), value, cx);
+    }
+    for oddity in &parsed.oddities {
+        let piece = shown(oddity);
+        let help = match oddity.kind {
+            OddityKind::Angle => r"RE2 has `\b` for the edge of a word".to_owned(),
+            OddityKind::Braces => braces(&piece),
+            _ => continue,
+        };
+        let message = format!("`{piece}` is read as plain characters");
+        report(codes::READ_AS_TEXT, oddity.at.clone(), message, help, value, cx);
+    }
+    let Some(beyond) = first(OddityKind::BeyondAscii) else { return };
+    if let Some(what) = usage.escaped {
+        let piece = shown(beyond);
+        let escaped: String = piece.bytes().map(|b| format!("%{b:02X}")).collect();
+        let message = format!("no {what} has `{piece}` as such");
+        let help = format!("requests escape it: write it as they do, for example `{escaped}`");
+        report(codes::NEVER_UNESCAPED, beyond.at.clone(), message, help, value, cx);
+    } else if let Some(ascii) = first(OddityKind::AsciiOnly) {
+        let piece = shown(ascii);
+        let message = format!("`{piece}` knows ASCII alone, and the pattern has more than that");
+        let help = r"for letters and digits of every script write `\pL` and `\pN`";
+        report(codes::ASCII_CLASS, ascii.at.clone(), message, help.to_owned(), value, cx);
+    }
+}
+
+/// What may have been meant by braces that count nothing.
+fn braces(piece: &str) -> String {
+    let inner = piece.trim_start_matches('{').trim_end_matches('}');
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let compact: String = inner.chars().filter(|c| !c.is_whitespace()).collect();
+    match compact.split_once(',') {
+        Some(("", most)) if !most.is_empty() && digits(most) => format!("a repetition has a beginning: `{{0,{most}}}`"),
+        Some((low, high)) if !low.is_empty() && digits(low) && digits(high) => {
+            format!("a repetition is written without blanks: `{{{compact}}}`")
+        }
+        None if !compact.is_empty() && digits(&compact) => {
+            format!(
+                "a repetition is written without blanks and leading zeros: `{{{}}}`",
+                compact.trim_start_matches('0')
+            )
+        }
+        _ => {
+            r"for one segment of a path write `[^/]+`, or use `path template`; for the character write `\{`".to_owned()
+        }
+    }
+}
+
+fn report(code: Code, at: Range<usize>, message: String, help: String, value: &Value, cx: &mut Cx<'_>) {
+    let mut diagnostic = Diagnostic::new(code, place(at, value, cx), message).help(help);
+    if let ValueKind::Param(name) = &value.kind
+        && let Some(source) = cx.env.params.get(name)
+    {
+        diagnostic = diagnostic.also(source.span, format!("`${name}` has its value here"));
+    }
+    cx.report(diagnostic);
+}
+
+/// Where bytes of a pattern stand in its file; the whole value where that is a parameter.
+fn place(at: Range<usize>, value: &Value, cx: &Cx<'_>) -> Span {
+    let written = cx.env.sources.text(value.span);
+    let start = value.span.start as usize + 1;
+    let whole = |text: &str| at == (0..text.len()) || at.is_empty();
+    match (&value.kind, written.chars().next()) {
+        (ValueKind::Text(text), Some('`' | '"')) if whole(text) => value.span,
+        (ValueKind::Text(_), Some('`')) => Span::new(value.span.file, start + at.start, start + at.end),
+        (ValueKind::Text(_), Some('"')) => {
+            let inner = written.get(1..).unwrap_or("");
+            Span::new(value.span.file, start + before(inner, at.start), start + before(inner, at.end))
+        }
+        _ => value.span,
+    }
+}
+
+/// How much of a quoted text stands for so many bytes of its value.
+fn before(quoted: &str, bytes: usize) -> usize {
+    let (mut at, mut value) = (0, 0);
+    while value < bytes {
+        let rest = quoted.get(at..).unwrap_or("");
+        let mut chars = rest.chars();
+        match (chars.next(), chars.next()) {
+            (Some('\\'), Some('u')) => {
+                let length = rest.find('}').map_or(rest.len(), |end| end + 1);
+                let digits = rest.get(3..length.saturating_sub(1)).unwrap_or("");
+                let c = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
+                (at, value) = (at + length, value + c.map_or(1, char::len_utf8));
+            }
+            (Some('\\'), Some(_)) => (at, value) = (at + 2, value + 1),
+            (Some(c), _) => (at, value) = (at + c.len_utf8(), value + c.len_utf8()),
+            (None, _) => break,
+        }
+    }
+    at
+}
