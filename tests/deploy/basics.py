@@ -324,7 +324,7 @@ ROLE = [
     {"apiGroups": ["cilium.io"], "resources": ["ciliumenvoyconfigs"], "verbs": ["get", "create", "patch", "delete"]},
     {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list", "create", "patch", "delete"]},
     {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "update", "delete"]},
-    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "create", "delete"]},
+    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "create", "delete"]},
 ]
 CLUSTER_ROLE = [
     {"apiGroups": ["cilium.io"], "resources": ["ciliumenvoyconfigs", "ciliumclusterwideenvoyconfigs"], "verbs": ["list"]}

@@ -165,13 +165,13 @@ def two_runs_at_once(server, meshc):
         program.apply()
         other = Program(server, meshc)
         other.folder.joinpath("meshc.toml").write_text((program.folder / "meshc.toml").read_text())
-        program.write(split(60))
-        other.write(split(40))
+        program.write(split(70))
+        other.write(split(45))
         runs = [p.start("apply", "-o", "json") for p in (program, other)]
         outputs = [run.communicate(timeout=120) for run in runs]
         codes = [run.returncode for run in runs]
         weights = json.dumps(program.configs()).count
-        seen = [bool(weights('"weight": 60')), bool(weights('"weight": 40'))]
+        seen = [bool(weights('"weight": 70')), bool(weights('"weight": 45'))]
         if sorted(codes) == [0, 4]:
             winner = codes.index(0)
             fine = seen == [winner == 0, winner == 1]

@@ -117,7 +117,7 @@ fn needs(set: &Set) -> Vec<Need> {
         (&["list"], "cilium.io", "ciliumclusterwideenvoyconfigs", None),
         (&["get", "list", "create", "patch", "delete"], "", "services", own.clone()),
         (&["get", "create", "update", "delete"], "", "configmaps", own.clone()),
-        (&["get", "list", "create", "delete"], "", "secrets", own),
+        (&["list", "create", "delete"], "", "secrets", own),
     ]
 }
 
