@@ -132,9 +132,7 @@ pub async fn prepare(
         }
     });
     for done in parallel(tries).await {
-        if let Some(done) = done {
-            done?;
-        }
+        done.unwrap_or_else(|| Err(Error::Unfit("a dry run did not end; nothing was written".into())))?;
     }
     Ok(Prepared { plan, parent, renew })
 }

@@ -102,7 +102,7 @@ impl Parent {
         if parent.text("labels", ID) != Some(&set.id()) {
             return Err(Error::Foreign(format!("{at} is not the record of this set; take another `name`")));
         }
-        if !parent.text("annotations", TOOLING).is_some_and(|tool| tool.split('/').next() == Some(TOOL)) {
+        if parent.text("annotations", TOOLING).is_none_or(|tool| tool.split('/').next() != Some(TOOL)) {
             return Err(Error::Foreign(format!("{at} is the record of another tool")));
         }
         if parent.text("annotations", TOOLING) != Some(&tooling()) {
