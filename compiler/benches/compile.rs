@@ -57,6 +57,26 @@ fn thousand_services_of_two_rules(bencher: Bencher<'_, '_>) {
     bench(bencher, vec![programs::services(1000, 2)]);
 }
 
+#[divan::bench(sample_count = 20)]
+fn ten_services_of_500_rules(bencher: Bencher<'_, '_>) {
+    bench(bencher, vec![programs::gateway(10, 500)]);
+}
+
+#[divan::bench(args = [250, 500, 1_000, 2_000], sample_count = 20)]
+fn one_service_of_rules(bencher: Bencher<'_, '_>, rules: usize) {
+    bench(bencher, vec![programs::gateway(1, rules)]);
+}
+
+#[divan::bench(args = [1_000, 2_000], sample_count = 20)]
+fn one_service_of_rules_alike(bencher: Bencher<'_, '_>, rules: usize) {
+    bench(bencher, vec![programs::alike(1, rules)]);
+}
+
+#[divan::bench(args = [250, 500, 1_000], sample_count = 10)]
+fn one_service_of_rules_that_branch(bencher: Bencher<'_, '_>, rules: usize) {
+    bench(bencher, vec![programs::branching(rules)]);
+}
+
 #[divan::bench(args = [100, 1_000, 10_000, 100_000], sample_count = 10)]
 fn rules_over_many_files(bencher: Bencher<'_, '_>, rules: usize) {
     bench(bencher, programs::files(rules));

@@ -13,6 +13,7 @@ pub mod ir;
 pub mod kubernetes;
 pub mod lower;
 pub mod name;
+pub mod reach;
 pub mod regex;
 pub mod resolve;
 pub mod schema;

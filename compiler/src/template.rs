@@ -27,6 +27,11 @@ pub enum Segment {
     Rest(Option<String>),
 }
 
+/// Whether a character may stand in a free segment.
+pub(crate) fn is_free(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._~%!$&'()+,;:@=-".contains(&byte)
+}
+
 impl Template {
     /// Reads a template.
     ///

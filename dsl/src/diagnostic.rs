@@ -313,6 +313,8 @@ codes! {
     NEEDS_TLS = "E0432";
     /// A policy used where one of its clauses cannot stand.
     POLICY_MISFIT = "E0433";
+    /// A fallback for which the rules before it leave no request.
+    FALLBACK_UNREACHABLE = "E0410";
     // E05xx: targets and output
     /// What the target cannot do.
     TARGET_CANNOT = "E0501";
@@ -391,6 +393,10 @@ codes! {
     PROBE_UNDER_CONNECT = "W0449";
     /// A change of a header that concerns one connection alone.
     HOP_BY_HOP_HEADER = "W0450";
+    /// A rule that changes nothing, since the next one does the same with its requests.
+    SAME_AS_NEXT = "W0410";
+    /// An alternative of a condition that no request satisfies or reaches.
+    DEAD_ALTERNATIVE = "W0411";
     /// Endpoints that outlier detection never ejects on this target.
     NEVER_EJECTED = "W0501";
     /// The target always keeps the client's address.

@@ -57,6 +57,56 @@ pub(crate) fn services(count: usize, rules: usize) -> String {
     out
 }
 
+/// So many services with so many rules each, over paths, headers, methods and hosts, as a gateway has
+/// them.
+pub(crate) fn gateway(count: usize, rules: usize) -> String {
+    let mut out = String::new();
+    for service in 0..count {
+        let _ = writeln!(out, "route service-{service}:8080 {{");
+        for rule in 0..rules {
+            let (area, part) = (rule / 20, rule % 20);
+            let condition = match rule % 8 {
+                0 => format!("path = \"/area-{area}/part-{part}\" and method GET, HEAD"),
+                1 => format!("path prefix \"/area-{area}/part-{part}\""),
+                2 => format!("header x-tenant = \"tenant-{rule}\" and not method DELETE"),
+                3 => format!("host = \"h{rule}.example.com\" and path prefix \"/\""),
+                4 => format!("path prefix \"/area-{area}/part-{part}\" and header version = \"v{part}\""),
+                5 => format!("path template \"/users-{rule}/{{id}}/orders\""),
+                6 => format!("path = \"/area-{area}/a{part}\", \"/area-{area}/b{part}\" or query q = \"q{rule}\""),
+                _ => format!("path regex `^/v{rule}/[0-9]+/` and not header x-old exists"),
+            };
+            let _ = writeln!(out, "  when {condition} {{ to v{} }}", 2 + rule % 3);
+        }
+        out.push_str("  to v1\n}\n");
+    }
+    out
+}
+
+/// So many services with so many rules each that all look alike: below one path and by one header.
+pub(crate) fn alike(count: usize, rules: usize) -> String {
+    let mut out = String::new();
+    for service in 0..count {
+        let _ = writeln!(out, "route service-{service}:8080 {{");
+        for rule in 0..rules {
+            let to = 2 + rule % 3;
+            let _ = writeln!(out, "  when path prefix \"/api\" and header x-user = \"{rule}\" {{ to v{to} }}");
+        }
+        out.push_str("  to v1\n}\n");
+    }
+    out
+}
+
+/// So many rules of one service of which each leaves two ways open for the next.
+pub(crate) fn branching(rules: usize) -> String {
+    let mut out = "route service:8080 {\n".to_owned();
+    for rule in 0..rules {
+        let to = 2 + rule % 3;
+        let _ = writeln!(out, "  when not header a{rule} exists and not header b{rule} exists {{ to v{to} }}");
+    }
+    out.push_str("  to v1\n}\n");
+    out
+}
+
 /// So many rules, ten to a service and ten services to a file.
 pub(crate) fn files(rules: usize) -> Vec<String> {
     let services = rules.div_ceil(10);

@@ -173,7 +173,7 @@ pub enum Action {
 }
 
 /// How a request goes to its upstream.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
     /// The split; the portions sum to the whole.
     pub split: Vec<Share>,
@@ -196,7 +196,7 @@ pub struct Forward {
 }
 
 /// One part of a split.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
     /// How much of the traffic.
     pub portion: Portion,

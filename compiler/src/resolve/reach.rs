@@ -1,63 +1,137 @@
-//! Rules that no request can reach, as far as can be told by looking at their conditions: the same
-//! condition again, or a path under a prefix that an earlier rule takes whole.
+//! What is said of rules that no request reaches: see [`crate::reach`].
 
 use super::Cx;
 use super::rule::Draft;
-use crate::ir::{Condition, Pattern, Subject};
+use crate::clause::redirect::Redirect;
+use crate::ir::{Action, Rule};
+use crate::reach::{Lost, Reach};
+use crate::target;
 use meshc_dsl::Span;
-use meshc_dsl::diagnostic::{Diagnostic, codes};
-use std::collections::BTreeMap;
+use meshc_dsl::condition::Condition;
+use meshc_dsl::diagnostic::{Code, Diagnostic, codes};
 
-/// Reports rules that an earlier one hides. Linear in the number of rules.
-pub(crate) fn check(rules: &[Draft<'_>], cx: &mut Cx<'_>) {
-    let mut seen: BTreeMap<String, Span> = BTreeMap::new();
-    let mut prefixes: BTreeMap<String, Span> = BTreeMap::new();
+/// The most rules that one diagnostic points at.
+const MOST_LABELS: usize = 8;
+
+/// Reports the rules and alternatives of a body that no request reaches, and its fallback if that
+/// is written and none is left for it.
+pub(crate) fn check(rules: &[Draft<'_>], fallback: Option<&Draft<'_>>, cx: &mut Cx<'_>) {
+    if rules.is_empty() {
+        return;
+    }
+    let mut reach = Reach::new(!cx.env.target.has(&target::COOKIE_MATCH));
+    let mut before: Vec<Span> = Vec::with_capacity(rules.len());
     for rule in rules {
         let Some(condition) = &rule.condition else { continue };
-        let hidden = seen.get(&format!("{condition:?}")).or_else(|| covering(condition, &prefixes));
-        if let Some(earlier) = hidden {
-            let diagnostic = Diagnostic::new(codes::UNREACHABLE, rule.span, "no request reaches this rule")
-                .also(*earlier, "this rule takes them all before")
-                .help("put the narrower condition first, or take the rule away");
-            cx.report(diagnostic);
+        // A rule with `cors` also answers what browsers ask before a call, by another method.
+        let answers_more = rule.cors().is_some() && !reach.lost_for_any_method(condition);
+        if let Some(lost) = reach.lost(condition).filter(|_| !answers_more) {
+            rule_lost(rule.span, &lost, &before, cx);
             continue;
         }
-        seen.insert(format!("{condition:?}"), rule.span);
-        if let Condition::Test(test) = condition
-            && test.subject == Subject::Path
-        {
-            let whole = test.patterns.iter().filter_map(|p| match p {
-                Pattern::Prefix(prefix) => Some((prefix.clone(), rule.span)),
-                _ => None,
-            });
-            prefixes.extend(whole);
+        for (place, lost) in reach.lost_alternatives(condition).into_iter().filter(|_| !answers_more) {
+            let span = rule.written.and_then(|written| alternative(written, &place));
+            alternative_lost(span.unwrap_or(rule.span), &lost, &before, cx);
         }
+        reach.add(condition);
+        before.push(rule.span);
+    }
+    if let Some(fallback) = fallback.filter(|fallback| fallback.has_its_own(rules))
+        && let Some(lost) = reach.nothing_left()
+    {
+        let message = "no request is left for the fallback";
+        let remedy = "take it away, or let fewer requests into the rules before it";
+        taken(codes::FALLBACK_UNREACHABLE, fallback.span, message, remedy, &lost, &before, cx);
     }
 }
 
-/// The earlier prefix that takes every path of a condition.
-fn covering<'p>(condition: &Condition, prefixes: &'p BTreeMap<String, Span>) -> Option<&'p Span> {
+fn rule_lost(span: Span, lost: &Lost, before: &[Span], cx: &mut Cx<'_>) {
+    if *lost == Lost::Contradiction {
+        let help = "its tests exclude each other; join them by `or`, or take one away";
+        cx.error(codes::UNREACHABLE, span, "no request satisfies this condition", help);
+        return;
+    }
+    let remedy = "put the narrower condition first, or take the rule away";
+    taken(codes::UNREACHABLE, span, "no request reaches this rule", remedy, lost, before, cx);
+}
+
+fn alternative_lost(span: Span, lost: &Lost, before: &[Span], cx: &mut Cx<'_>) {
+    if *lost == Lost::Contradiction {
+        let diagnostic = Diagnostic::new(codes::DEAD_ALTERNATIVE, span, "no request satisfies this alternative")
+            .help("it excludes itself or what stands beside it; take it away");
+        cx.report(diagnostic);
+        return;
+    }
+    let message = "no request reaches this rule by this alternative";
+    taken(codes::DEAD_ALTERNATIVE, span, message, "take the alternative away", lost, before, cx);
+}
+
+/// Reports what earlier rules take, with an example.
+fn taken(code: Code, span: Span, message: &str, remedy: &str, lost: &Lost, before: &[Span], cx: &mut Cx<'_>) {
+    let Lost::Taken { by, example, taken_by } = lost else { return };
+    let text = if by.len() == 1 { "this rule takes them all before" } else { "this rule takes some of them before" };
+    let mut diagnostic = Diagnostic::new(code, span, message);
+    for earlier in by.iter().filter_map(|rule| before.get(*rule)).take(MOST_LABELS) {
+        diagnostic = diagnostic.also(*earlier, text);
+    }
+    let taker = before.get(*taken_by).copied().unwrap_or(span);
+    let line = cx.env.sources.position(taker.file, taker.start).line;
+    cx.report(diagnostic.help(format!("for example {example} goes to the rule at line {line}; {remedy}")));
+}
+
+/// Where an alternative is written, by the parts and values to go down by.
+fn alternative(condition: &Condition, place: &[usize]) -> Option<Span> {
+    match (condition, place) {
+        (Condition::And(parts) | Condition::Or(parts), [at, place @ ..]) => alternative(parts.get(*at)?, place),
+        // A test of gRPC is one of the path and another one inside.
+        (Condition::Test(test), [.., at]) => test.values.get(*at).map(|value| value.span),
+        (Condition::Not(part), _) => alternative(part, place),
+        (condition, []) => whole(condition),
+    }
+}
+
+/// From the first test of a condition to its last.
+fn whole(condition: &Condition) -> Option<Span> {
     match condition {
-        Condition::And(parts) => parts.iter().find_map(|part| covering(part, prefixes)),
-        Condition::Or(parts) => {
-            let found: Option<Vec<_>> = parts.iter().map(|part| covering(part, prefixes)).collect();
-            found?.into_iter().next()
-        }
-        Condition::Not(_) => None,
-        Condition::Test(test) if test.subject == Subject::Path => {
-            let found: Option<Vec<_>> = test.patterns.iter().map(|p| covering_path(p, prefixes)).collect();
-            found?.into_iter().next()
-        }
-        Condition::Test(_) => None,
+        Condition::Test(test) => Some(test.span),
+        Condition::Not(part) => whole(part),
+        Condition::And(parts) | Condition::Or(parts) => Some(whole(parts.first()?)?.to(whole(parts.last()?)?)),
     }
 }
 
-fn covering_path<'p>(pattern: &Pattern, prefixes: &'p BTreeMap<String, Span>) -> Option<&'p Span> {
-    let path = match pattern {
-        Pattern::Equals(path) | Pattern::Prefix(path) => path.as_str(),
-        _ => return None,
+/// Warns of rules that change nothing: the next one takes their requests too, and does the same.
+pub(crate) fn neighbours(rules: &[Rule], cx: &mut Cx<'_>) {
+    for (rule, next) in rules.iter().zip(rules.iter().skip(1)) {
+        let (Some(condition), Some(wider)) = (&rule.condition, &next.condition) else { continue };
+        if !does_the_same(rule, next) {
+            continue;
+        }
+        let mut reach = Reach::new(!cx.env.target.has(&target::COOKIE_MATCH));
+        reach.add(wider);
+        if let Some(Lost::Taken { .. }) = reach.lost(condition) {
+            let message = "this rule changes nothing: the next one takes its requests too, and does the same";
+            let diagnostic = Diagnostic::new(codes::SAME_AS_NEXT, rule.span, message)
+                .also(next.span, "this is the next one")
+                .help("take the first of the two away");
+            cx.report(diagnostic);
+        }
+    }
+}
+
+/// Whether two rules do the same with a request, and count it against the same limit.
+fn does_the_same(one: &Rule, other: &Rule) -> bool {
+    let same_action = match (&one.action, &other.action) {
+        (Action::Forward(one), Action::Forward(other)) => one == other,
+        (Action::Redirect(one), Action::Redirect(other)) => {
+            let plain = |redirect: &Redirect| Redirect { span: Span::default(), ..redirect.clone() };
+            plain(one) == plain(other)
+        }
+        (Action::Respond(one), Action::Respond(other)) => (one.status, &one.body) == (other.status, &other.body),
+        _ => false,
     };
-    // Every prefix that could cover the path is the path cut behind or before one of its slashes.
-    let cuts = path.match_indices('/').flat_map(|(at, _)| [at, at + 1]).chain([path.len()]);
-    cuts.filter_map(|at| path.get(..at)).find_map(|cut| prefixes.get(cut))
+    same_action
+        && one.cors == other.cors
+        && one.limit == other.limit
+        && one.request_headers == other.request_headers
+        && one.response_headers == other.response_headers
 }

@@ -137,11 +137,12 @@ fn drafts<'a>(
     let edge = read_edge(&parts, cx);
     let fallback = fallback(&parts, span, cx);
     let mut rules: Vec<Draft<'a>> = parts.whens.iter().filter_map(|when| Draft::when(when, &fallback, cx)).collect();
-    reach::check(&rules, cx);
+    let fallback_written = parts.first.is_some() || parts.otherwise.is_some();
+    reach::check(&rules, Some(&fallback).filter(|_| fallback_written && !tcp), cx);
     rules.push(fallback);
     cookies::check(&rules, cx);
     cookies::number(&mut rules, cx);
-    Drafts { rules, tcp, settings, edge, fallback_written: parts.first.is_some() || parts.otherwise.is_some() }
+    Drafts { rules, tcp, settings, edge, fallback_written }
 }
 
 /// Whether a body is for connections: it says so, or the services that it steers do.
@@ -184,6 +185,8 @@ fn route<'a>(placed: &Placed<'a, syntax::Route>, cx: &mut Cx<'a>) -> Option<Rout
     one_namespace(&subjects, placed, cx);
     let shared = node.subjects.len() > 1;
     let steered = subjects.iter().map(|(service, span)| steer(service, *span, &drafts, shared, cx)).collect::<Vec<_>>();
+    // The rules are the same for every service.
+    steered.first().into_iter().for_each(|first| reach::neighbours(first.traffic.rules(), cx));
     let written: Vec<&str> = node.subjects.iter().map(|s| s.text.as_str()).collect();
     Some(Route {
         origin: placed.origin(format!("route {}", written.join(", "))),
@@ -454,6 +457,7 @@ fn listen<'a>(placed: &Placed<'a, syntax::Listen>, cx: &mut Cx<'a>) -> Option<Li
             rules.pop();
         }
     }
+    reach::neighbours(traffic.rules(), cx);
     let patches = patches(&drafts, &mut upstreams, cx);
     let upstreams = upstreams.list;
     Some(Listen {

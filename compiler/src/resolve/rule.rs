@@ -69,6 +69,8 @@ pub(crate) enum Deed<'a> {
 pub(crate) struct Draft<'a> {
     pub(crate) span: Span,
     pub(crate) condition: Option<Condition>,
+    /// The condition as written.
+    pub(crate) written: Option<&'a meshc_dsl::condition::Condition>,
     pub(crate) deed: Deed<'a>,
     pub(crate) path: Option<PathRewrite>,
     pub(crate) host: Option<String>,
@@ -100,6 +102,7 @@ impl<'a> Draft<'a> {
         let draft = Self {
             span,
             condition: None,
+            written: None,
             deed: deed(parts, cx),
             path,
             host,
@@ -128,6 +131,7 @@ impl<'a> Draft<'a> {
         let parts = Parts::collect(&when.body, Place::When, cx);
         let mut draft = Draft::read(&parts, when.span, cx).over(fallback, cx);
         // A condition that was reported has no rule; its body was checked all the same.
+        draft.written = when.condition.as_ref();
         draft.condition = Some(condition::resolve(when.condition.as_ref()?, cx)?);
         Some(draft)
     }
@@ -176,6 +180,18 @@ impl<'a> Draft<'a> {
                     .also(answer, "the proxy answers by itself here")
                     .help("take it away");
             cx.report(diagnostic);
+        }
+    }
+
+    /// Whether it does something, as a fallback, that none of the rules takes over.
+    pub(crate) fn has_its_own(&self, rules: &[Draft<'_>]) -> bool {
+        let taken_over = |split: &Split| {
+            rules.iter().any(|rule| matches!(rule.deed, Deed::Forward(other) if std::ptr::eq(other, split)))
+        };
+        match self.deed {
+            Deed::Redirect(_) | Deed::Respond(_) => true,
+            Deed::Forward(split) if !taken_over(split) => true,
+            _ => self.path.is_some() || self.host.is_some(),
         }
     }
 

@@ -1,0 +1,162 @@
+//! Whether some request that satisfies a formula is taken by no earlier rule. A request that does
+//! is tried on the earlier rules; the rule that takes it is denied, and the next one looked for,
+//! until one is left over or the literals contradict each other on every way.
+
+use super::cube::{Cube, Means};
+use super::index::Index;
+use super::literal::{Formula, Key};
+use super::request::Request;
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+
+/// The deepest that choices may nest.
+const MAX_DEPTH: usize = 200;
+/// The most examples that are kept of one search.
+const MAX_EXAMPLES: usize = 16;
+
+/// A rule that was added, and its denial once that is needed.
+#[derive(Debug)]
+struct Form<'a> {
+    holds: Formula<'a>,
+    denied: OnceCell<Formula<'a>>,
+}
+
+/// Rules in the order in which they are tried.
+#[derive(Debug, Default)]
+pub(super) struct Rules<'a> {
+    forms: Vec<Form<'a>>,
+    index: Index<'a>,
+    /// Whether one of them asks for a host.
+    names_host: bool,
+}
+
+impl<'a> Rules<'a> {
+    pub(super) fn add(&mut self, holds: Formula<'a>) {
+        self.index.add(self.forms.len(), &holds);
+        self.names_host |= holds.looks_at(Key::Host);
+        self.forms.push(Form { holds, denied: OnceCell::new() });
+    }
+
+    fn denied(&self, rule: usize) -> Option<&Formula<'a>> {
+        let form = self.forms.get(rule)?;
+        Some(form.denied.get_or_init(|| form.holds.denied()))
+    }
+}
+
+/// Which of the rules are looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Among<'s> {
+    All,
+    These(&'s BTreeSet<usize>),
+}
+
+/// What the rules took.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// The rules that took a request.
+    pub(super) takers: BTreeSet<usize>,
+    /// Some of those requests, each with the rule that takes it.
+    pub(super) examples: Vec<(Request, usize)>,
+}
+
+/// A search for a request that no rule takes.
+pub(super) struct Search<'s, 'a> {
+    rules: &'s Rules<'a>,
+    among: Among<'s>,
+    means: &'s mut Means<'a>,
+    /// The work that must be left when the search gives up.
+    reserve: usize,
+    /// Whether a test of the host decides.
+    with_host: bool,
+    pub(super) taken: Taken,
+}
+
+/// What is still to be satisfied.
+#[derive(Clone, Default)]
+struct Pending<'s, 'a> {
+    formulas: Vec<&'s Formula<'a>>,
+    choices: Vec<&'s Formula<'a>>,
+}
+
+impl<'s, 'a> Search<'s, 'a> {
+    pub(super) fn new(rules: &'s Rules<'a>, among: Among<'s>, means: &'s mut Means<'a>, most: usize) -> Self {
+        let reserve = means.work.saturating_sub(most);
+        Self { rules, among, means, reserve, with_host: rules.names_host, taken: Taken::default() }
+    }
+
+    /// Whether, for certain, every request for which the formula holds is taken.
+    pub(super) fn all_taken(&mut self, formula: &'s Formula<'a>) -> bool {
+        self.with_host |= formula.looks_at(Key::Host);
+        let pending = Pending { formulas: vec![formula], choices: Vec::new() };
+        self.closed(Cube::default(), pending, 0)
+    }
+
+    fn closed(&mut self, mut cube: Cube<'a>, mut pending: Pending<'s, 'a>, depth: usize) -> bool {
+        loop {
+            while let Some(formula) = pending.formulas.pop() {
+                match formula {
+                    Formula::Literal(literal) => {
+                        if !cube.add(*literal, self.means) {
+                            return true;
+                        }
+                    }
+                    Formula::And(parts) => pending.formulas.extend(parts),
+                    Formula::Or(_) => pending.choices.push(formula),
+                }
+            }
+            if !cube.is_known() || self.means.work <= self.reserve || depth > MAX_DEPTH {
+                return false;
+            }
+            if let Some(open) = pending.choices.iter().position(|choice| !cube.satisfies(choice, self.means)) {
+                let choice = pending.choices.swap_remove(open);
+                return self.each_closed(cube, &pending, choice, depth);
+            }
+            let Some(taker) = self.taker(&cube) else { return false };
+            self.taken.takers.insert(taker);
+            if self.taken.examples.len() < MAX_EXAMPLES {
+                self.taken.examples.push((cube.request(self.with_host), taker));
+            }
+            pending.formulas.extend(self.rules.denied(taker));
+        }
+    }
+
+    /// Whether every part of a choice leads to a contradiction.
+    fn each_closed(
+        &mut self,
+        mut cube: Cube<'a>,
+        pending: &Pending<'s, 'a>,
+        choice: &'s Formula<'a>,
+        depth: usize,
+    ) -> bool {
+        let Formula::Or(parts) = choice else { return false };
+        for part in parts {
+            let copied = cube.size() + pending.choices.len() + 1;
+            self.means.work = self.means.work.saturating_sub(copied);
+            let mut pending = pending.clone();
+            pending.formulas.push(part);
+            if !self.closed(cube.clone(), pending, depth + 1) {
+                return false;
+            }
+            // What was tried need not be tried again below the next part.
+            if let Formula::Literal(literal) = part
+                && !cube.add(literal.denied(), self.means)
+            {
+                return true;
+            }
+        }
+        true
+    }
+
+    /// The first rule that takes the cube's request.
+    fn taker(&mut self, cube: &Cube<'a>) -> Option<usize> {
+        let means = &mut *self.means;
+        let mut takes = |rule: &usize| {
+            means.work = means.work.saturating_sub(1);
+            self.rules.forms.get(*rule).is_some_and(|form| cube.satisfies(&form.holds, means))
+        };
+        match self.among {
+            Among::All => self.rules.index.candidates(cube.texts()).into_iter().find(|rule| takes(rule)),
+            Among::These(rules) => rules.iter().copied().find(|rule| takes(rule)),
+        }
+    }
+}
