@@ -54,6 +54,20 @@ pub(crate) enum Command {
         /// Its path.
         envoy: PathBuf,
     },
+    /// Bring policies to a cluster, whole or not at all.
+    Apply(Apply),
+    /// Show what apply would change; exit 1 when it would change something.
+    Diff(Diff),
+    /// Take an applied set out of the cluster.
+    Delete(Delete),
+    /// Bring an earlier revision back.
+    Rollback(Rollback),
+    /// List the revisions of an applied set.
+    History(OfSet),
+    /// Say whether the cluster still holds what was applied.
+    Status(OfSet),
+    /// Say whether a cluster can take policies, and what to do where it cannot.
+    Doctor(OfSet),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -248,4 +262,105 @@ pub(crate) struct Init {
     /// The folder, which is made where it is missing.
     #[arg(default_value = ".")]
     pub(crate) dir: PathBuf,
+}
+
+/// Which cluster, which set, and how long.
+#[derive(Debug, Args)]
+pub(crate) struct Cluster {
+    /// The context of the kubeconfig.
+    #[arg(long)]
+    pub(crate) context: Option<String>,
+    /// The kubeconfig; without it the one that kubectl takes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The namespace of the set's record, and of files that name none.
+    #[arg(short, long)]
+    pub(crate) namespace: Option<String>,
+    /// How long all of it may take.
+    #[arg(long, default_value = "2m", value_name = "DURATION")]
+    pub(crate) timeout: String,
+    /// The form of the report.
+    #[arg(short, long, value_enum, default_value_t = Shape::Text)]
+    pub(crate) output: Shape,
+}
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shape {
+    /// Lines for people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// What a run that writes may do.
+#[derive(Debug, Args)]
+pub(crate) struct Writing {
+    /// Have the API server try every write without effect, and write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Delete the set's objects that the policies no longer have.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub(crate) prune: bool,
+    /// Delete without a question.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Take fields that other owners set.
+    #[arg(long)]
+    pub(crate) force_conflicts: bool,
+    /// Let the set's last object go.
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    #[command(flatten)]
+    pub(crate) cluster: Cluster,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    #[command(flatten)]
+    pub(crate) cluster: Cluster,
+    /// Compare with this revision instead of with the cluster.
+    #[arg(long)]
+    pub(crate) revision: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    /// The revision; without it the one before the applied one.
+    pub(crate) revision: Option<u64>,
+    #[command(flatten)]
+    pub(crate) cluster: Cluster,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    #[command(flatten)]
+    pub(crate) set: OfSet,
+    /// Delete without a question.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// List what would go, and delete nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// A set that was applied.
+#[derive(Debug, Args)]
+pub(crate) struct OfSet {
+    /// The program's folder; without it the folder of the nearest meshc.toml.
+    pub(crate) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cluster: Cluster,
 }

@@ -11,8 +11,10 @@ pub(crate) enum Exit {
     Wrong,
     /// The command was used wrongly, or a file cannot be read or written.
     Usage,
-    /// The node refused, or lacks something.
+    /// The cluster or the node refused, or was not reachable.
     Refused,
+    /// Somebody else owns what was to be written.
+    Conflict,
 }
 
 impl Termination for Exit {
@@ -22,6 +24,7 @@ impl Termination for Exit {
             Exit::Wrong => 1,
             Exit::Usage => 2,
             Exit::Refused => 3,
+            Exit::Conflict => 4,
         })
     }
 }

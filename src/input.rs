@@ -98,6 +98,23 @@ impl Input {
         self.policies.iter().filter(|file| !test(file)).copied().collect()
     }
 
+    /// Reads `meshc.toml` alone, the nearest one to a path.
+    pub(crate) fn of_config(path: &Path) -> Result<Self, Failure> {
+        let mut input = Self { root: nearest_config(path), ..Self::default() };
+        if let Some(root) = input.root.clone() {
+            input.read_config(&root.join(CONFIG))?;
+        }
+        Ok(input)
+    }
+
+    /// Reads a catalog that is no file.
+    pub(crate) fn catalog_text(&mut self, name: &str, text: String, namespace: &str, catalog: &mut Catalog) {
+        self.shown.push(name.to_owned());
+        let file = self.sources.add(name, text);
+        let text = self.sources.get(file).map_or("", |f| f.text.as_str());
+        self.diagnostics.append(&mut catalog.read(file, text, namespace));
+    }
+
     fn read_config(&mut self, path: &Path) -> Result<(), Failure> {
         let Some(file) = self.text(path, CONFIG.to_owned())? else { return Ok(()) };
         let text = self.sources.get(file).map(|f| f.text.clone()).unwrap_or_default();

@@ -8,7 +8,7 @@ use anstream::ColorChoice;
 use meshc_dsl::Diagnostic;
 use meshc_dsl::Sources;
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -49,6 +49,23 @@ impl Terminal {
     pub(crate) fn fail(&self, message: &str) -> Exit {
         self.say(&render::failure(message));
         Exit::Usage
+    }
+
+    /// Reports what a cluster or another owner did not let happen.
+    pub(crate) fn refuse(&self, message: &str, exit: Exit) -> Exit {
+        self.say(&render::failure(message));
+        exit
+    }
+
+    /// Asks on a terminal; `None` where there is none.
+    pub(crate) fn ask(&self, question: &str) -> Option<bool> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return None;
+        }
+        self.say(&format!("{question} [y/N]"));
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim(), "y" | "yes"))
     }
 
     /// Says something that is not a failure of the command.

@@ -1,13 +1,21 @@
 //! The commands, one file each.
 
+mod apply;
 mod check;
+mod cluster;
 mod compile;
+mod delete;
+mod diff;
+mod doctor;
 mod eval;
 mod explain;
 mod fix;
 mod fmt;
+mod history;
 mod init;
 mod raw;
+mod rollback;
+mod status;
 mod test;
 #[cfg(target_os = "linux")]
 mod up;
@@ -37,6 +45,13 @@ pub(crate) fn run(cli: Cli) -> Exit {
             terminal.fail("`meshc up` runs on Linux alone");
             Exit::Refused
         }
+        Command::Apply(args) => apply::run(&args, &terminal),
+        Command::Diff(args) => diff::run(&args, &terminal),
+        Command::Delete(args) => delete::run(&args, &terminal),
+        Command::Rollback(args) => rollback::run(&args, &terminal),
+        Command::History(args) => history::run(&args, &terminal),
+        Command::Status(args) => status::run(&args, &terminal),
+        Command::Doctor(args) => doctor::run(&args, &terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "meshc", &mut script);

@@ -1,0 +1,32 @@
+//! Compiled resources → a Kubernetes cluster: whole, or not at all.
+//!
+//! `plan` decides on pure data; `client` is the only file that speaks HTTP; `set` is the record in the
+//! cluster that says what belongs together and who works on it.
+
+mod access;
+mod apply;
+mod client;
+mod cluster;
+mod compare;
+mod delete;
+mod doctor;
+mod error;
+mod history;
+mod object;
+mod plan;
+mod set;
+mod status;
+
+pub use access::{Place, connect};
+pub use apply::{Options, Outcome, Prepared, Report, Word, execute, prepare};
+pub use client::Client;
+pub use cluster::services;
+pub use compare::Difference;
+pub use delete::{Gone, delete};
+pub use doctor::{Finding, examine};
+pub use error::{Conflict, Error};
+pub use history::{Meta, Record, list as revisions, read as revision};
+pub use object::{Desired, Id, Kind, desired};
+pub use plan::{Plan, Step, Verb, between};
+pub use set::Set;
+pub use status::{Health, State, status};
