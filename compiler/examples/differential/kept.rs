@@ -83,9 +83,9 @@ to v2";
 fn second_paths() -> Kept {
     let rules = "
 when path template \"/a/*\" and path regex `^/\\S+\\z` { to v1 }
-when path template \"/b/*\" and not path template \"/*/*\" { to v2 }
+when path prefix \"/b\" and not path template \"/*/*\" { to v2 }
 to v3";
-    let requests = ["/a/b?x=y", "/a/b", "/b/*", "/b/*?x", "/b/c"].into_iter().map(get).collect();
+    let requests = ["/a/b?x=y", "/a/b", "/b/*", "/b/*?x", "/b/c", "/b", "/b/c/d"].into_iter().map(get).collect();
     Kept { rules, requests }
 }
 
