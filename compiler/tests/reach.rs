@@ -92,7 +92,7 @@ fn pattern(subject: &Subject, tests: Tests, random: &mut Random) -> Pattern {
         },
         Subject::Method => Pattern::Equals(own(random.pick(&METHODS[..2]))),
         Subject::Host => match kind {
-            0..=2 => Pattern::Equals(own(random.pick(&["a.test", "*.test", "a.test:80", "*.test:80", "ab"]))),
+            0..=2 => Pattern::Equals(own(random.pick(&["a.test", "*.test", "a.test:80", "*.test:80", "ab", "[a::b]"]))),
             3 => Pattern::Suffix(own(random.pick(&[".test", "b"]))),
             4 => Pattern::Contains(own(random.pick(&["b", "a"]))),
             5 => Pattern::Prefix(own(random.pick(&["a", "b"]))),
@@ -166,6 +166,10 @@ fn fits(subject: &Subject, pattern: &Pattern, text: &str) -> bool {
         let (wanted, wanted_port) = split_host(wanted);
         let below = wanted.strip_prefix('*').is_some_and(|end| name.len() > end.len() && name.ends_with(end));
         return (name == wanted || below) && (wanted_port.is_none() || wanted_port == port);
+    }
+    if *subject == Subject::Host && text.starts_with('[') {
+        // The text of a host is that of a name: an address with colons has none.
+        return false;
     }
     let text = if *subject == Subject::Host { split_host(text).0 } else { text };
     match pattern {

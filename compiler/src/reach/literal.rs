@@ -131,7 +131,20 @@ fn one<'a>(subject: &'a Subject, pattern: &'a Pattern, negated: bool) -> Formula
         Pattern::Template(template) => Op::Template(template),
         Pattern::Exists => Op::Exists,
     };
-    literal(op, None)
+    match op {
+        Op::Begins(_) | Op::Ends(_) | Op::Contains(_) | Op::Regex(_) if key == Key::Host => {
+            of_names(literal, op, negated)
+        }
+        op => literal(op, None),
+    }
+}
+
+/// A test of a host's text, which sees names and IPv4 addresses alone: an IPv6 address has colons, and
+/// so no part before a port.
+fn of_names<'a>(literal: impl Fn(Op<'a>, Option<&'a str>) -> Formula<'a>, op: Op<'a>, negated: bool) -> Formula<'a> {
+    let bracket = Literal { key: Key::Host, op: Op::Begins("["), port: None, negated: !negated };
+    let parts = vec![literal(op, None), Formula::Literal(bracket)];
+    if negated { Formula::Or(parts) } else { Formula::And(parts) }
 }
 
 /// A gRPC call, by its content type.
