@@ -23,7 +23,7 @@ impl Use<'_> {
     /// The size of the largest program for a pattern; `None` where RE2 refuses one.
     pub(super) fn size(&self, pattern: &str) -> Option<usize> {
         let sizes = (self.given)(pattern).into_iter().map(|p| re2::parse(&p).ok().map(|p| re2::size(&p.tree)));
-        sizes.collect::<Option<Vec<usize>>>()?.into_iter().max()
+        sizes.collect::<Option<Vec<usize>>>().map(|sizes| sizes.into_iter().max().unwrap_or(0))
     }
 }
 
@@ -67,7 +67,18 @@ pub(crate) fn check_second(
 /// Reports a pattern whose program is too large.
 fn fits(pattern: &str, parsed: &Parsed, value: &Value, usage: &Use<'_>, cx: &mut Cx<'_>) -> Option<()> {
     let limit = cx.env.max_regex_program;
-    let size = usage.size(&parsed.text)?;
+    let Some(size) = usage.size(&parsed.text) else {
+        let help = "write it without what RE2 may not find in a longer pattern, or as several tests";
+        report(
+            codes::BAD_REGEX,
+            0..pattern.len(),
+            "RE2 refuses what this pattern becomes".into(),
+            help.into(),
+            value,
+            cx,
+        );
+        return None;
+    };
     if size <= limit {
         return Some(());
     }

@@ -106,6 +106,8 @@ fn test<'a>(test: &'a tree::Test, negated: bool, cx: &mut Cx<'a>) -> Option<Cond
 fn regex<'a>(subject: &Subject, value: &'a Value, negated: bool, cx: &mut Cx<'a>) -> Option<Pattern> {
     let text = cx.text(value)?;
     let target = cx.env.target;
+    // No match denies a query parameter: routes that match it stand before those for the rest.
+    let negated = negated && !matches!(subject, Subject::Query(_));
     let given = |text: &str| {
         let patterns = vec![Pattern::Regex(text.to_owned())];
         matches::regexes(&Test { subject: subject.clone(), patterns }, negated, target)
