@@ -1,5 +1,6 @@
 //! Manifests as text: YAML documents, or JSON.
 
+use crate::LEAST;
 use crate::kubernetes::{Manifest, Object};
 use meshc_dsl::parallel::map_parts;
 use serde::Serialize;
@@ -15,9 +16,6 @@ pub enum EmitError {
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
-
-/// How many objects make a thread worth its start.
-const LEAST: usize = 16;
 
 /// A manifest as a stream of YAML documents, in parts to be written one after the other. Text that a
 /// YAML 1.1 reader would take for something else is quoted.

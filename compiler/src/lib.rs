@@ -30,7 +30,11 @@ pub use kubernetes::Manifest;
 pub use target::Target;
 
 use meshc_dsl::diagnostic::{any_error, codes, sort};
+use meshc_dsl::parallel::map_parts;
 use meshc_dsl::{Diagnostic, Severity, Sources, parse};
+
+/// How many objects make a thread worth its start.
+const LEAST: usize = 16;
 
 /// What a program is compiled with.
 #[derive(Debug, Clone)]
@@ -92,14 +96,23 @@ pub fn program(
     };
     let (program, mut problems) = resolve::resolve(&trees, &settings);
     diagnostics.append(&mut problems);
+    keep_bugs_without_cause(&mut diagnostics);
     (program, diagnostics)
+}
+
+/// What is lost because of a mistake that is reported is no bug of the compiler.
+fn keep_bugs_without_cause(diagnostics: &mut Vec<Diagnostic>) {
+    if diagnostics.iter().any(|d| d.severity() == Severity::Error && d.code != codes::INTERNAL) {
+        diagnostics.retain(|d| d.code != codes::INTERNAL);
+    }
 }
 
 /// Lowers a program without errors, and checks what came of it.
 fn finish(program: &ir::Program, target: Target, diagnostics: &mut Vec<Diagnostic>) -> Option<Manifest> {
     let (manifest, mut problems) = lower::lower(program, target);
     diagnostics.append(&mut problems);
-    diagnostics.extend(manifest.objects.iter().filter_map(check::size));
+    let too_large = map_parts(&manifest.objects, LEAST, |part| part.iter().filter_map(check::size).collect::<Vec<_>>());
+    diagnostics.extend(too_large.into_iter().flatten());
     for problem in check::closure(&manifest).into_iter().chain(check::extensions(&manifest, target)) {
         let help = "this is a bug of meshc; please report it with the policy";
         diagnostics.push(
@@ -108,4 +121,23 @@ fn finish(program: &ir::Program, target: Target, diagnostics: &mut Vec<Diagnosti
         );
     }
     (!any_error(diagnostics)).then_some(manifest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Diagnostic, codes, keep_bugs_without_cause};
+    use meshc_dsl::Span;
+
+    #[test]
+    fn a_bug_is_reported_where_no_mistake_explains_it() {
+        let of = |code| Diagnostic::new(code, Span::default(), "");
+        let kept = |codes: &[_]| {
+            let mut diagnostics = codes.iter().copied().map(of).collect();
+            keep_bugs_without_cause(&mut diagnostics);
+            diagnostics.into_iter().map(|d| d.code).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(&[codes::INTERNAL]), [codes::INTERNAL]);
+        assert_eq!(kept(&[codes::INTERNAL, codes::UNKNOWN_PARAM]), [codes::UNKNOWN_PARAM]);
+        assert_eq!(kept(&[codes::SAME_AS_NEXT, codes::INTERNAL]), [codes::SAME_AS_NEXT, codes::INTERNAL]);
+    }
 }

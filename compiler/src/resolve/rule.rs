@@ -132,7 +132,12 @@ impl<'a> Draft<'a> {
         let mut draft = Draft::read(&parts, when.span, cx).over(fallback, cx);
         // A condition that was reported has no rule; its body was checked all the same.
         draft.written = when.condition.as_ref();
-        draft.condition = Some(condition::resolve(when.condition.as_ref()?, cx)?);
+        draft.condition = condition::resolve(when.condition.as_ref()?, cx);
+        if draft.condition.is_none() {
+            let help = "this is a bug of meshc; please report it with the policy";
+            cx.error(codes::INTERNAL, when.span, "the compiler lost this rule", help);
+            return None;
+        }
         Some(draft)
     }
 
