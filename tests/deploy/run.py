@@ -6,7 +6,7 @@ import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from deploy import basics, kills, network  # noqa: E402, F401
+from deploy import admission, basics, conflicts, extent, kills, network, removal, rivals  # noqa: E402, F401
 from deploy.check import ALL  # noqa: E402
 from deploy.server import Server  # noqa: E402
 

@@ -89,6 +89,8 @@ class Server:
             "--service-account-issuer=https://meshc.test", f"--service-account-key-file={key}",
             f"--service-account-signing-key-file={key}", "--disable-admission-plugins=ServiceAccount",
             "--service-cluster-ip-range=10.96.0.0/12", "--endpoint-reconciler-type=none",
+            "--feature-gates=MutatingAdmissionPolicy=true",
+            "--runtime-config=admissionregistration.k8s.io/v1beta1=true",
         ]  # fmt: skip
         self.process = subprocess.Popen(command, stdout=self._log("api.log"), stderr=subprocess.STDOUT)
         self.wait(lambda: self.call("GET", "/readyz", raw=True))

@@ -3,7 +3,10 @@
 use super::error::{Error, Refusal};
 use http::{Method, Request};
 use kube::client::Body;
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +24,8 @@ const AT_ONCE: usize = 16;
 const PAGE: usize = 50;
 /// How long a server may deny `/readyz` before its other answers count all the same.
 const DENIED: Duration = Duration::from_secs(10);
+/// What a run keeps of its time for taking its mark away.
+const RESERVE: Duration = Duration::from_secs(2);
 /// Answers of 500 that the next try would get again.
 const PERMANENT: &[&str] = &[
     "failed to create typed patch object",
@@ -50,13 +55,28 @@ pub(super) struct Call {
 
 /// What became of one try.
 #[derive(Debug)]
-pub(super) enum Try {
+pub(super) enum Try<T = Value> {
     /// An answer.
-    Done(Value),
+    Done(T),
     /// An answer that the next try may not get.
     Later { why: String, after: Duration, lost: bool },
     /// A final answer.
     No(Refusal),
+}
+
+/// A page of a collection. Its items stay text: of most of them little is needed.
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    metadata: Position,
+    items: Option<Vec<Box<RawValue>>>,
+}
+
+/// Where the next page begins.
+#[derive(Default, Deserialize)]
+struct Position {
+    #[serde(default, rename = "continue")]
+    next: String,
 }
 
 impl Call {
@@ -107,11 +127,22 @@ impl Client {
         self.deadline
     }
 
+    /// The same connection with less time: what is left is for clearing up.
+    pub(super) fn earlier(&self) -> Self {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let reserve = RESERVE.min(left / 4);
+        Self { deadline: self.deadline.checked_sub(reserve).unwrap_or(self.deadline), ..self.clone() }
+    }
+
     /// Asks until there is a final answer. Only for what may be sent twice.
     pub(super) async fn call(&self, call: &Call) -> Result<Value, Error> {
+        self.call_as::<Map<String, Value>>(call).await.map(Value::Object)
+    }
+
+    async fn call_as<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let mut pace = Pace::default();
         loop {
-            match self.once(call).await? {
+            match self.once_as(call).await? {
                 Try::Done(value) => return Ok(value),
                 Try::No(status) => return Err(Error::Refused { what: call.what(), status: Box::new(status) }),
                 Try::Later { why, after, lost } => self.wait(call, &mut pace, &why, after, lost).await?,
@@ -156,6 +187,14 @@ impl Client {
 
     /// Asks once.
     pub(super) async fn once(&self, call: &Call) -> Result<Try, Error> {
+        Ok(match self.once_as::<Map<String, Value>>(call).await? {
+            Try::Done(object) => Try::Done(Value::Object(object)),
+            Try::Later { why, after, lost } => Try::Later { why, after, lost },
+            Try::No(status) => Try::No(status),
+        })
+    }
+
+    async fn once_as<T: DeserializeOwned>(&self, call: &Call) -> Result<Try<T>, Error> {
         let first = self.attempt(call).await?;
         match &first {
             Try::No(status) if matches!(status.code, 401 | 403 | 404) => {
@@ -169,7 +208,7 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, call: &Call) -> Result<Try, Error> {
+    async fn attempt<T: DeserializeOwned>(&self, call: &Call) -> Result<Try<T>, Error> {
         let _permit = self.permits.acquire().await;
         if Instant::now() >= self.deadline {
             return Err(Error::Unreachable { what: call.what(), last: "the time is over".into() });
@@ -215,6 +254,16 @@ impl Client {
         selector: Option<&str>,
         mut keep: impl FnMut(Value) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
+        self.list_texts(path, selector, |text| keep(serde_json::from_str(text).ok()?)).await
+    }
+
+    /// The same, where little is needed of most: `keep` takes it out of the JSON of each.
+    pub(super) async fn list_texts<T>(
+        &self,
+        path: &str,
+        selector: Option<&str>,
+        mut keep: impl FnMut(&str) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
         let mut kept = Vec::new();
         let mut next = String::new();
         let selector = selector.map(|s| format!("&labelSelector={}", encode(s))).unwrap_or_default();
@@ -222,7 +271,7 @@ impl Client {
             let from = if next.is_empty() { String::new() } else { format!("&continue={}", encode(&next)) };
             let mut call = Call::get(format!("{path}?limit={PAGE}{selector}{from}"));
             call.limit = LIST;
-            let mut page = match self.call(&call).await {
+            let page: Page = match self.call_as(&call).await {
                 // The pages are too old: the list is begun anew.
                 Err(error) if error.is(410) && !next.is_empty() => {
                     kept.clear();
@@ -231,11 +280,11 @@ impl Client {
                 }
                 page => page?,
             };
-            let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) else {
+            let Some(items) = page.items else {
                 return Err(Error::Record(format!("{path}: the answer is not a list")));
             };
-            kept.extend(items.into_iter().filter_map(&mut keep));
-            next = page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_owned();
+            kept.extend(items.iter().filter_map(|item| keep(item.get())));
+            next = page.metadata.next;
             if next.is_empty() {
                 return Ok(kept);
             }
@@ -272,15 +321,15 @@ pub(super) fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-fn judge(code: u16, after: Duration, body: &[u8]) -> Try {
-    let value: Option<Value> = serde_json::from_slice(body).ok();
+fn judge<T: DeserializeOwned>(code: u16, after: Duration, body: &[u8]) -> Try<T> {
     if (200..300).contains(&code) {
-        return match value.filter(Value::is_object) {
-            Some(value) => Try::Done(value),
+        return match serde_json::from_slice(body) {
+            Ok(value) => Try::Done(value),
             // A proxy's page, or an answer that was cut off.
-            None => Try::Later { why: format!("an answer {code} that is not JSON"), after, lost: true },
+            Err(_) => Try::Later { why: format!("an answer {code} that is not JSON"), after, lost: true },
         };
     }
+    let value: Option<Value> = serde_json::from_slice(body).ok();
     let status = refusal(code, value.as_ref(), body);
     let again = match code {
         408 | 429 | 502 | 503 | 504 => true,
@@ -332,7 +381,7 @@ mod tests {
     use super::*;
 
     fn again(code: u16, body: &str) -> bool {
-        matches!(judge(code, Duration::ZERO, body.as_bytes()), Try::Later { .. })
+        matches!(judge::<Map<String, Value>>(code, Duration::ZERO, body.as_bytes()), Try::Later { .. })
     }
 
     #[test]

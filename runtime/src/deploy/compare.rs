@@ -1,5 +1,6 @@
 //! What differs between an object as it shall be and as it is, at the paths that we set.
 
+use super::json::Json;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,10 +19,44 @@ pub struct Difference {
 const WHOLE: &[&str] = &[".spec.resources", ".spec.services", ".spec.backendServices", ".spec.selector"];
 
 /// All differences, in the order of our fields. Numbers are compared by value.
-pub(super) fn differences(ours: &Value, live: &Value) -> Vec<Difference> {
+pub(super) fn differences(ours: &Json, live: &Json) -> Vec<Difference> {
+    between(&ours.tree(), &live.tree())
+}
+
+/// Whether what an API server made of our object differs from what is there, at the paths that we set.
+pub(super) fn changes(ours: &Json, made: &Value, live: &Json) -> bool {
+    !between(&at_our_paths(&ours.tree(), made), &live.tree()).is_empty()
+}
+
+/// Whether the specs of two objects differ in anything.
+pub(super) fn specs_differ(one: &Json, other: &Json) -> bool {
+    let (one, other) = (one.tree(), other.tree());
+    match (one.get("spec"), other.get("spec")) {
+        (Some(one), Some(other)) => !between(one, other).is_empty() || !between(other, one).is_empty(),
+        (one, other) => one != other,
+    }
+}
+
+fn between(ours: &Value, live: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     walk("", Some(ours), Some(live), false, &mut found);
     found
+}
+
+/// What an API server made of an object, at the paths that we set: what it adds beside them is left out.
+fn at_our_paths(ours: &Value, made: &Value) -> Value {
+    fn at(path: &str, ours: &Value, made: &Value) -> Value {
+        match (ours, made) {
+            (Value::Object(a), Value::Object(b)) if !WHOLE.contains(&path) => {
+                let inner = |(key, ours): (&String, &Value)| {
+                    Some((key.clone(), at(&format!("{path}.{key}"), ours, b.get(key)?)))
+                };
+                Value::Object(a.iter().filter_map(inner).collect())
+            }
+            _ => made.clone(),
+        }
+    }
+    at("", ours, made)
 }
 
 fn walk(path: &str, ours: Option<&Value>, live: Option<&Value>, whole: bool, found: &mut Vec<Difference>) {
@@ -75,7 +110,7 @@ mod tests {
     use serde_json::json;
 
     fn paths(ours: Value, live: Value) -> Vec<String> {
-        differences(&ours, &live).into_iter().map(|d| d.path).collect()
+        differences(&ours.into(), &live.into()).into_iter().map(|d| d.path).collect()
     }
 
     #[test]
@@ -97,6 +132,14 @@ mod tests {
             paths(json!({"spec": {"selector": {"a": "1"}}}), json!({"spec": {"selector": {"a": "1", "b": "1"}}})),
             [".spec.selector.b"]
         );
+    }
+
+    #[test]
+    fn what_was_made_is_seen_at_our_paths_only() {
+        let ours = json!({"metadata": {"labels": {"a": "1", "b": "1"}}, "spec": {"selector": {"x": "1"}}});
+        let made = json!({"metadata": {"labels": {"a": "2", "c": "1"}, "uid": "u"}, "spec": {"selector": {"y": "1"}}});
+        let seen = json!({"metadata": {"labels": {"a": "2"}}, "spec": {"selector": {"y": "1"}}});
+        assert_eq!(at_our_paths(&ours, &made), seen);
     }
 
     #[test]

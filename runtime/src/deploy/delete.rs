@@ -5,10 +5,15 @@ use super::cluster;
 use super::error::Error;
 use super::history;
 use super::object::{Id, Kind, Live};
+use super::parallel::parallel;
+use super::plan::Step;
+use super::restore::{self, Restores};
 use super::set::{self, Hold, Scope, Set};
+use super::write::Writer;
 use http::Method;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What was deleted.
@@ -38,45 +43,67 @@ pub async fn delete(client: &Client, set: &Set, look: bool) -> Result<Gone, Erro
     if look {
         return Ok(Gone { ids, existed: true });
     }
-    let hold = Hold::take(client, set, parent, &Scope::default()).await?;
-    let (services, configs): (Vec<Live>, Vec<Live>) = members.into_iter().partition(|m| m.id.kind == Kind::Service);
-    for phase in [configs, services] {
-        for live in &phase {
-            one(client, &hold, live).await?;
-        }
-        for live in &phase {
-            gone(client, &hold, live).await?;
-        }
+    let restores = restore::plan(client, set, &members).await?;
+    let revision = parent.revision();
+    let hold = Arc::new(Hold::take(client, set, parent, &Scope::default()).await?);
+    let mark = format!("{revision}.{}", hold.mark_of_run());
+    let writer = Writer { client: client.earlier(), hold: hold.clone(), revision: mark, force: true };
+    if let Err(error) = empty(&writer, set, members, &restores).await {
+        return Err(hold.give_up(error, revision).await);
     }
-    history::remove(client, set, |_| true).await?;
     hold.remove().await?;
     Ok(Gone { ids, existed: true })
 }
 
-/// Deletes an object if it still is the one that was read and still says that it is the set's.
-pub(super) async fn one(client: &Client, hold: &Hold, live: &Live) -> Result<(), Error> {
-    let (mut live, mut pace) = (live.clone(), Pace::default());
+/// Deletes the members and the revisions.
+async fn empty(writer: &Writer, set: &Set, members: Vec<Live>, restores: &Restores) -> Result<(), Error> {
+    let (services, configs): (Vec<Live>, Vec<Live>) = members.into_iter().partition(|m| m.id.kind == Kind::Service);
+    for phase in [configs, services] {
+        let work = phase.into_iter().map(|live| {
+            let (writer, restore) = (writer.clone(), restores.get(&live.id).cloned());
+            async move {
+                one(&writer, &live, restore.as_deref()).await?;
+                gone(&writer, &live).await
+            }
+        });
+        for done in parallel(work).await {
+            done.unwrap_or_else(|| Err(Error::Unfit("a deletion did not end; run it again".into())))?;
+        }
+    }
+    history::remove(&writer.client, set, |_| true).await
+}
+
+/// Deletes an object if it still is the one that was read and still says that it is the set's; before that
+/// puts back what somebody made of it.
+pub(super) async fn one(writer: &Writer, live: &Live, restore: Option<&Step>) -> Result<(), Error> {
+    let mut live = live.clone();
+    if let Some(step) = restore {
+        match writer.restore(step).await? {
+            Some(now) if now.uid == live.uid => live = now,
+            _ => return Ok(()),
+        }
+    }
+    let mut pace = Pace::default();
     loop {
-        hold.ensure().await?;
+        writer.hold.ensure().await?;
         let body = json!({
             "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
             "preconditions": {"uid": live.uid, "resourceVersion": live.resource_version},
         });
         let call = Call::write(Method::DELETE, live.id.path(), &body);
-        match client.once(&call).await? {
+        match writer.client.once(&call).await? {
             Try::Done(_) => return Ok(()),
             Try::No(status) if status.code == 404 => return Ok(()),
             Try::No(status) if status.code == 409 => {
-                hold.check().await?;
-                let pause = pace.next();
-                tokio::time::sleep(pause).await;
+                writer.hold.check().await?;
+                tokio::time::sleep(pace.next()).await;
             }
             Try::No(status) => {
                 return Err(Error::Refused { what: live.id.to_string(), status: Box::new(status) });
             }
-            Try::Later { why, after, lost } => client.wait(&call, &mut pace, &why, after, lost).await?,
+            Try::Later { why, after, lost } => writer.client.wait(&call, &mut pace, &why, after, lost).await?,
         }
-        let now = client.get(&live.id.path()).await?.and_then(|value| Live::read(live.id.kind, value));
+        let now = writer.client.get(&live.id.path()).await?.and_then(|value| Live::read(live.id.kind, value));
         match now {
             Some(now) if now.uid == live.uid && now.part_of == live.part_of && !now.leaving => live = now,
             // It is gone, or no longer ours.
@@ -86,17 +113,17 @@ pub(super) async fn one(client: &Client, hold: &Hold, live: &Live) -> Result<(),
 }
 
 /// Waits until an object is gone: a finalizer may hold it.
-async fn gone(client: &Client, hold: &Hold, live: &Live) -> Result<(), Error> {
+async fn gone(writer: &Writer, live: &Live) -> Result<(), Error> {
     let mut pause = Duration::from_millis(50);
     loop {
-        let now = client.get(&live.id.path()).await?.and_then(|value| Live::read(live.id.kind, value));
+        let now = writer.client.get(&live.id.path()).await?.and_then(|value| Live::read(live.id.kind, value));
         let Some(now) = now.filter(|now| now.uid == live.uid) else { return Ok(()) };
-        if Instant::now() + pause >= client.deadline() {
-            let held = now.value.pointer("/metadata/finalizers").map(ToString::to_string).unwrap_or_default();
+        if Instant::now() + pause >= writer.client.deadline() {
+            let held = now.value.tree().pointer("/metadata/finalizers").map(ToString::to_string).unwrap_or_default();
             return Err(Error::Unfit(format!("{} does not go: finalizers hold it: {held}", live.id)));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(1));
-        hold.ensure().await?;
+        writer.hold.ensure().await?;
     }
 }

@@ -1,6 +1,7 @@
 //! The objects that a set can hold.
 
 use super::error::Error;
+use super::json::Json;
 use super::set::Set;
 use meshc_compiler::kubernetes::{Manifest, Object};
 use serde::{Deserialize, Serialize};
@@ -100,7 +101,7 @@ pub struct Desired {
     /// Which.
     pub id: Id,
     /// All that we set of it.
-    pub value: Value,
+    pub value: Json,
 }
 
 /// The objects of a manifest as members of a set.
@@ -113,7 +114,8 @@ pub fn desired(manifest: &Manifest, set: &Set) -> Result<Vec<Desired>, Error> {
         let id = id(object)?;
         let mut value = serde_json::to_value(object)?;
         put(&mut value, &["metadata", "labels", PART_OF], Value::String(set.id()));
-        let size = serde_json::to_vec(&value)?.len();
+        let value = Json::from(value);
+        let size = value.text().len();
         if size > LARGEST {
             return Err(Error::Unfit(format!(
                 "{id} is {size} bytes of JSON, and a cluster takes 1 MiB; put fewer services into one route"
@@ -152,10 +154,12 @@ pub struct Live {
     pub part_of: Option<String>,
     /// Whether we applied it before.
     pub ours: bool,
+    /// Whether somebody else may have changed its spec since.
+    pub edited: bool,
     /// Whether it is being deleted.
     pub leaving: bool,
     /// The object without its managedFields.
-    pub value: Value,
+    pub value: Json,
 }
 
 impl Live {
@@ -170,22 +174,25 @@ impl Live {
         let version = if kind.resource().0.is_empty() { "v1" } else { "cilium.io/v2" };
         put(&mut value, &["kind"], kind.name().into());
         put(&mut value, &["apiVersion"], version.into());
-        let managed = value.pointer_mut("/metadata/managedFields").map(Value::take);
-        let ours = managed.as_ref().and_then(Value::as_array).is_some_and(|entries| entries.iter().any(applied));
+        let managed = value.get_mut("metadata").and_then(|m| m.as_object_mut()?.remove("managedFields"));
+        let managed = managed.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let ours = managed.iter().any(applied);
+        let foreign = |entry: &Value| !applied(entry) && entry.pointer("/fieldsV1/f:spec").is_some();
         Some(Live {
             id: Id { kind, namespace: text(&value, "/metadata/namespace"), name: text(&value, "/metadata/name")? },
             uid: text(&value, "/metadata/uid")?,
             resource_version: text(&value, "/metadata/resourceVersion")?,
             part_of: value.pointer("/metadata/labels").and_then(|l| l.get(PART_OF)?.as_str()).map(str::to_owned),
             ours,
+            edited: !ours || managed.iter().any(foreign),
             leaving: value.pointer("/metadata/deletionTimestamp").is_some(),
-            value,
+            value: value.into(),
         })
     }
 
     /// The revision that wrote it last.
-    pub(super) fn revision(&self) -> Option<&str> {
-        self.value.pointer("/metadata/annotations")?.get(REVISION)?.as_str()
+    pub(super) fn revision(&self) -> Option<String> {
+        self.value.tree().pointer("/metadata/annotations")?.get(REVISION)?.as_str().map(str::to_owned)
     }
 }
 

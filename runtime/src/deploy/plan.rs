@@ -5,6 +5,7 @@ use super::error::Error;
 use super::object::{Desired, Id, Live};
 use super::set::Set;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What is done with an object.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +37,7 @@ pub struct Step {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
     /// The objects that shall be, in the order in which they are applied.
-    pub steps: Vec<Step>,
+    pub steps: Vec<Arc<Step>>,
     /// The set's objects that shall not be, in the order in which they are deleted.
     pub prune: Vec<Live>,
 }
@@ -51,7 +52,7 @@ pub(super) fn plan(desired: Vec<Desired>, live: Vec<Live>, set: &str, renew: boo
     for desired in desired {
         let live = live.remove(&desired.id);
         let verb = verb(&desired, live.as_ref(), set, renew)?;
-        steps.push(Step { desired, live, verb });
+        steps.push(Arc::new(Step { desired, live, verb }));
     }
     // Configurations first: no traffic is steered to what is gone.
     let prune = live.into_values().rev().filter(|l| l.part_of.as_deref() == Some(set) && !l.leaving).collect();
@@ -69,6 +70,7 @@ pub fn between(desired: Vec<Desired>, then: Vec<Desired>, set: &Set) -> Result<P
         resource_version: String::new(),
         part_of: Some(set.id()),
         ours: true,
+        edited: false,
         leaving: false,
         value: then.value,
     };
@@ -77,15 +79,7 @@ pub fn between(desired: Vec<Desired>, then: Vec<Desired>, set: &Set) -> Result<P
 
 fn verb(desired: &Desired, live: Option<&Live>, set: &str, renew: bool) -> Result<Verb, Error> {
     let Some(live) = live else { return Ok(Verb::Create) };
-    if let Some(other) = live.part_of.as_deref().filter(|other| *other != set) {
-        return Err(Error::Foreign(format!(
-            "{} belongs to another set (`{other}`); take it out of one of the two",
-            live.id
-        )));
-    }
-    if live.leaving {
-        return Err(Error::Unfit(format!("{} is being deleted; apply again when it is gone", live.id)));
-    }
+    own(live, set)?;
     let differences = differences(&desired.value, &live.value);
     Ok(match (differences.is_empty(), live.ours) {
         (false, _) => Verb::Change(differences),
@@ -95,9 +89,23 @@ fn verb(desired: &Desired, live: Option<&Live>, set: &str, renew: bool) -> Resul
     })
 }
 
+/// Refuses an object that is of another set, or on its way out.
+pub(super) fn own(live: &Live, set: &str) -> Result<(), Error> {
+    if let Some(other) = live.part_of.as_deref().filter(|other| *other != set) {
+        return Err(Error::Foreign(format!(
+            "{} belongs to another set (`{other}`); take it out of one of the two",
+            live.id
+        )));
+    }
+    if live.leaving {
+        return Err(Error::Unfit(format!("{} is being deleted; apply again when it is gone", live.id)));
+    }
+    Ok(())
+}
+
 impl Plan {
     /// The steps that write.
-    pub fn writes(&self) -> impl Iterator<Item = &Step> {
+    pub fn writes(&self) -> impl Iterator<Item = &Arc<Step>> {
         self.steps.iter().filter(|step| step.verb != Verb::Keep)
     }
 
@@ -123,7 +131,7 @@ mod tests {
 
     fn wanted(name: &str, weight: u32) -> Desired {
         let id = Id { kind: Kind::CiliumEnvoyConfig, namespace: Some("a".into()), name: name.into() };
-        Desired { id, value: object(name, weight, Some("s")) }
+        Desired { id, value: object(name, weight, Some("s")).into() }
     }
 
     fn there(name: &str, weight: u32, set: Option<&str>, manager: &str) -> Live {

@@ -237,14 +237,23 @@ impl Hold {
         self.mark(&mut state).await
     }
 
+    /// Takes the mark away after a failure, unless another run has the set now; gives the failure back.
+    pub(super) async fn give_up(&self, error: Error, revision: u64) -> Error {
+        if !matches!(error, Error::Busy(_)) {
+            // A mark that stays makes the next run wait, no more: what failed first is what counts.
+            drop(self.finish(&self.scope, revision).await);
+        }
+        error
+    }
+
+    /// The identity of the set.
+    pub(super) fn set_id(&self) -> String {
+        self.set.id()
+    }
+
     /// What tells this run's writes from those of others.
     pub(super) fn mark_of_run(&self) -> String {
         self.run.chars().take(8).collect()
-    }
-
-    /// The scope that this run widened.
-    pub(super) fn scope(&self) -> &Scope {
-        &self.scope
     }
 
     /// Asks the cluster whether this run still holds the set.
