@@ -49,6 +49,11 @@ impl Prepared {
         self.plan.is_empty() && !self.renew
     }
 
+    /// Whether the set has a record already.
+    pub(super) fn is_known(&self) -> bool {
+        self.parent.exists()
+    }
+
     /// The revision that is applied now; 0 before the first.
     pub fn revision(&self) -> u64 {
         self.parent.revision()
@@ -207,7 +212,11 @@ impl Run {
             let stop = Arc::new(AtomicBool::new(report.failure.is_some()));
             let work = steps.into_iter().map(|step| {
                 let (run, stop) = (self.clone(), stop.clone());
-                async move { guard(&stop, run.write(&step)).await }
+                async move {
+                    let done = guard(&stop, run.write(&step)).await;
+                    run.client.settle();
+                    done
+                }
             });
             collect(ids, parallel(work).await, report);
         }
