@@ -276,6 +276,9 @@ pub(crate) struct Cluster {
     /// The namespace of the set's record, and of files that name none.
     #[arg(short, long)]
     pub(crate) namespace: Option<String>,
+    /// The namespace of Cilium's agents and settings.
+    #[arg(long, value_name = "NAMESPACE", default_value = "kube-system")]
+    pub(crate) cilium_namespace: String,
     /// How long all of it may take.
     #[arg(long, default_value = "2m", value_name = "DURATION")]
     pub(crate) timeout: String,
@@ -305,6 +308,9 @@ pub(crate) struct Writing {
     /// Delete without a question.
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Wait until the agents of all nodes accepted it, or one refused.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) wait: bool,
     /// Take fields that other owners set.
     #[arg(long)]
     pub(crate) force_conflicts: bool,

@@ -1,10 +1,11 @@
 //! `meshc apply`
 
 use super::cluster::{self, Compiled, Session};
+use super::{agents, progress};
 use crate::cli::{Apply, Shape, Writing};
 use crate::exit::Exit;
 use crate::output::Terminal;
-use meshc_runtime::deploy::{self, Meta, Options, Outcome, Plan, Prepared, Record, Report, Verb, Word};
+use meshc_runtime::deploy::{self, Meta, Options, Outcome, Plan, Prepared, Record, Report, Verb, View, Word};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -34,17 +35,46 @@ pub(super) fn write(
         Ok(prepared) => prepared,
         Err(exit) => return exit,
     };
-    if writing.dry_run || prepared.is_empty() {
-        let report = foreseen(&prepared);
-        return show(session, &report, writing.dry_run, shape, terminal);
+    if prepared.is_empty() {
+        return end(session, foreseen(&prepared), record, writing, shape, terminal);
+    }
+    if let Err(exit) = session.run(deploy::obstacles(client, set, &session.cilium, &prepared), terminal) {
+        return exit;
+    }
+    if writing.dry_run {
+        return end(session, foreseen(&prepared), record, writing, shape, terminal);
     }
     if let Some(exit) = denied(&prepared.plan, writing, terminal) {
         return exit;
     }
-    match session.run(deploy::execute(client, set, prepared, options, record, meta), terminal) {
-        Ok(report) => show(session, &report, false, shape, terminal),
+    let total = prepared.plan.steps.len();
+    let work = deploy::execute(client, set, prepared, options, record, meta);
+    match session.run(progress::writing(client, total, work), terminal) {
+        Ok(report) => end(session, report, record, writing, shape, terminal),
         Err(exit) => exit,
     }
+}
+
+/// Waits for the nodes if that is wanted, and shows what came of all.
+fn end(
+    session: &Session,
+    mut report: Report,
+    record: &Record,
+    writing: &Writing,
+    shape: Shape,
+    terminal: &Terminal,
+) -> Exit {
+    let mut seen = None;
+    if writing.wait && report.failure.is_none() {
+        let waiting = progress::Waiting::new();
+        let work = deploy::wait(&session.client, &session.cilium, &record.objects, |view| waiting.show(view));
+        match session.complete(work) {
+            Ok(view) => seen = Some(view),
+            Err(error) => report.failure = Some(error),
+        }
+        waiting.end();
+    }
+    show(session, &report, seen.as_ref(), writing.dry_run, shape, terminal)
 }
 
 /// What is deleted is listed and asked for; off a terminal it takes `--yes`.
@@ -75,13 +105,25 @@ fn foreseen(prepared: &Prepared) -> Report {
     Report { outcomes: steps.chain(prune).collect(), revision: prepared.revision(), failure: None }
 }
 
-fn show(session: &Session, report: &Report, dry: bool, shape: Shape, terminal: &Terminal) -> Exit {
-    let objects: Vec<_> = report.outcomes.iter().map(|o| cluster::object(&o.id, "result", name(&o.word))).collect();
+fn show(session: &Session, report: &Report, seen: Option<&View>, dry: bool, shape: Shape, terminal: &Terminal) -> Exit {
+    let object = |outcome: &Outcome| {
+        let mut object = cluster::object(&outcome.id, "result", name(&outcome.word));
+        if let (Some(view), Some(map)) = (seen, object.as_object_mut()) {
+            map.insert("agents".into(), agents::of_object(view, &outcome.id));
+        }
+        object
+    };
+    let objects: Vec<_> = report.outcomes.iter().map(object).collect();
     let json = json!({
         "set": session.set.name, "namespace": session.set.namespace, "revision": report.revision, "dryRun": dry,
         "writes": session.client.writes(), "objects": objects, "error": report.failure.as_ref().map(ToString::to_string),
     });
-    let shown = cluster::report(shape, &text(session, report, dry), &json, terminal);
+    let mut text = text(session, report, dry);
+    if let Some(view) = seen {
+        // Writing into a string does not fail.
+        let _ = writeln!(text, "accepted by all {} nodes", view.nodes);
+    }
+    let shown = cluster::report(shape, &text, &json, terminal);
     match &report.failure {
         Some(error) => cluster::failed(error, terminal),
         None => shown,

@@ -4,7 +4,7 @@ use crate::cli::{Cluster, Program, Shape};
 use crate::exit::Exit;
 use crate::input::{Input, Select};
 use crate::output::Terminal;
-use meshc_compiler::{Catalog, Manifest, compile};
+use meshc_compiler::{Catalog, Manifest, Target, compile};
 use meshc_dsl::clause::{Clause, Destination, DestinationKind};
 use meshc_dsl::diagnostic::{any_error, sort};
 use meshc_dsl::syntax::{Body, Declaration};
@@ -25,6 +25,10 @@ pub(super) struct Session {
     pub(super) set: Set,
     /// How the context and the server are called.
     pub(super) place: String,
+    /// The namespace of Cilium's agents and settings.
+    pub(super) cilium: String,
+    /// What `meshc.toml` compiles for.
+    pub(super) targets: Vec<Target>,
 }
 
 impl Session {
@@ -45,7 +49,8 @@ impl Session {
         let place = Place { kubeconfig: args.kubeconfig.clone(), context: args.context.clone() };
         let connected = runtime.block_on(deploy::connect(&place, Instant::now() + timeout));
         let (client, place) = connected.map_err(|e| failed(&e, terminal))?;
-        Ok(Self { runtime, client, set: Set { name, namespace }, place })
+        let (cilium, targets) = (args.cilium_namespace.clone(), input.config.targets.clone());
+        Ok(Self { runtime, client, set: Set { name, namespace }, place, cilium, targets })
     }
 
     /// The session of a command that reads no policies.
@@ -61,6 +66,32 @@ impl Session {
     /// Runs work to its end; what the world did wrong is said.
     pub(super) fn run<T>(&self, work: impl Future<Output = Result<T, Error>>, terminal: &Terminal) -> Result<T, Exit> {
         self.runtime.block_on(work).map_err(|e| failed(&e, terminal))
+    }
+
+    /// Runs work that cannot fail.
+    pub(super) fn complete<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// What to compile for when nobody says: the release that the cluster runs.
+    fn target(&self, terminal: &Terminal) -> Result<Target, Exit> {
+        let default = Target::DEFAULT;
+        match self.complete(deploy::release(&self.client, &self.cilium)) {
+            Ok(release) => match release.target() {
+                Some(target) => {
+                    terminal.note(&format!("compiled for `{target}`: the cluster runs Cilium {release}"));
+                    Ok(target)
+                }
+                None => {
+                    let text = format!("the cluster runs Cilium {release}, and 1.14 is the oldest that is known");
+                    Err(terminal.refuse(&text, Exit::Refused))
+                }
+            },
+            Err(why) => {
+                terminal.note(&format!("compiled for `{default}`: the cluster's release of Cilium is not seen: {why}"));
+                Ok(default)
+            }
+        }
     }
 }
 
@@ -95,6 +126,9 @@ pub(super) fn program(program: &Program, args: &Cluster, terminal: &Terminal) ->
     let mut options = super::compile::options(program, &input).map_err(|e| terminal.fail(&e))?;
     options.namespace = namespace(&input, args);
     let session = Session::open(&input, args, terminal)?;
+    if program.target.is_none() && input.config.targets.is_empty() {
+        options.target = session.target(terminal)?;
+    }
     let catalog = if program.catalog.is_empty() {
         let namespaces = namespaces(&input, &options.namespace);
         let services = session.run(deploy::services(&session.client, &namespaces, &session.set), terminal)?;
@@ -194,6 +228,14 @@ pub(super) fn report(shape: Shape, text: &str, json: &serde_json::Value, termina
     match shape {
         Shape::Text => terminal.product([text.as_bytes()]),
         Shape::Json => terminal.product([format!("{json}\n").as_bytes()]),
+    }
+}
+
+/// The same, in colours on a terminal.
+pub(super) fn colored(shape: Shape, text: &str, json: &serde_json::Value, terminal: &Terminal) -> Exit {
+    match shape {
+        Shape::Text => terminal.page(text),
+        Shape::Json => report(shape, text, json, terminal),
     }
 }
 

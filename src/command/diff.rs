@@ -1,36 +1,67 @@
 //! `meshc diff`
 
-use super::cluster::{self, Compiled};
+use super::cluster::{self, Compiled, Session};
+use super::policies::{self, Changed};
 use crate::cli::Diff;
 use crate::exit::Exit;
 use crate::output::Terminal;
-use meshc_runtime::deploy::{self, Difference, Options, Plan, Verb};
+use meshc_runtime::deploy::{self, Difference, Options, Plan, Record, Verb};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// Shows what apply would change.
+/// The colours of what comes, changes and goes; they stand only on a terminal.
+pub(super) const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+pub(super) const RED: &str = "\x1b[31m";
+pub(super) const PLAIN: &str = "\x1b[0m";
+
+/// Shows what apply would change: the policies' clauses first, then the fields of the objects.
 pub(crate) fn run(args: &Diff, terminal: &Terminal) -> Exit {
     let Compiled { session, record, .. } = match cluster::program(&args.program, &args.cluster, terminal) {
         Ok(compiled) => compiled,
         Err(exit) => return exit,
     };
     let (client, set) = (&session.client, &session.set);
-    let plan = match args.revision {
-        Some(number) => session
-            .run(deploy::revision(client, set, number), terminal)
-            .and_then(|(_, then)| session.run(async { deploy::between(record.objects, then.objects, set) }, terminal)),
+    let sources = record.sources.clone();
+    let (plan, then) = match args.revision {
+        Some(number) => match session.run(deploy::revision(client, set, number), terminal) {
+            Ok((_, Record { sources, objects })) => {
+                let plan = session.run(async { deploy::between(record.objects, objects, set) }, terminal);
+                (plan, Some(sources))
+            }
+            Err(exit) => return exit,
+        },
         None => {
             // Fields that others took are what is shown, not a reason to refuse; nothing is written.
             let options = Options { force: true, allow_empty: true, ..Options::default() };
-            session.run(deploy::prepare(client, set, record.objects, options, true), terminal).map(|p| p.plan)
+            let prepared = session.run(deploy::prepare(client, set, record.objects, options, true), terminal);
+            let then = prepared.as_ref().ok().and_then(|p| applied(&session, p.revision(), terminal));
+            (prepared.map(|p| p.plan), then)
         }
     };
     let plan = match plan {
         Ok(plan) => plan,
         Err(exit) => return exit,
     };
-    let shown = cluster::report(args.cluster.output, &text(&plan), &as_json(&plan), terminal);
+    let changed = then.map(|then| policies::changes(&then, &sources)).unwrap_or_default();
+    let text = policies::text(&changed) + &text(&plan);
+    let shown = cluster::colored(args.cluster.output, &text, &as_json(&changed, &plan), terminal);
     if shown == Exit::Done && !plan.is_empty() { Exit::Wrong } else { shown }
+}
+
+/// The policies of the applied revision; nothing before the first.
+fn applied(session: &Session, revision: u64, terminal: &Terminal) -> Option<BTreeMap<String, String>> {
+    if revision == 0 {
+        return Some(BTreeMap::new());
+    }
+    match session.complete(deploy::revision(&session.client, &session.set, revision)) {
+        Ok((_, record)) => Some(record.sources),
+        Err(error) => {
+            terminal.note(&format!("which clauses changed is not seen: {error}"));
+            None
+        }
+    }
 }
 
 fn text(plan: &Plan) -> String {
@@ -39,14 +70,14 @@ fn text(plan: &Plan) -> String {
         let id = &step.desired.id;
         // Writing into a string does not fail.
         let _ = match &step.verb {
-            Verb::Create => writeln!(out, "+ {id}"),
-            Verb::Change(found) => writeln!(out, "~ {id}\n{}", lines(found)),
-            Verb::Adopt => writeln!(out, "~ {id}\n    becomes ours without a change"),
+            Verb::Create => writeln!(out, "{GREEN}+ {id}{PLAIN}"),
+            Verb::Change(found) => writeln!(out, "{YELLOW}~ {id}{PLAIN}\n{}", lines(found)),
+            Verb::Adopt => writeln!(out, "{YELLOW}~ {id}{PLAIN}\n    becomes ours without a change"),
             Verb::Renew | Verb::Keep => Ok(()),
         };
     }
     for live in &plan.prune {
-        let _ = writeln!(out, "- {}", live.id);
+        let _ = writeln!(out, "{RED}- {}{PLAIN}", live.id);
     }
     out
 }
@@ -58,7 +89,7 @@ pub(super) fn lines(found: &[Difference]) -> String {
     found.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn as_json(plan: &Plan) -> Value {
+fn as_json(changed: &[Changed], plan: &Plan) -> Value {
     let mut objects = Vec::new();
     for step in &plan.steps {
         let (word, fields) = match &step.verb {
@@ -74,5 +105,5 @@ fn as_json(plan: &Plan) -> Value {
         objects.push(object);
     }
     objects.extend(plan.prune.iter().map(|live| cluster::object(&live.id, "change", "pruned")));
-    json!({"objects": objects})
+    json!({"policies": changed, "objects": objects})
 }

@@ -14,7 +14,9 @@ pub(crate) fn run(args: &OfSet, terminal: &Terminal) -> Exit {
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let findings = match session.run(deploy::examine(&session.client, &session.set), terminal) {
+    let findings = match session
+        .run(deploy::examine(&session.client, &session.set, &session.cilium, &session.targets), terminal)
+    {
         Ok(findings) => findings,
         Err(exit) => return exit,
     };

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod agents;
 mod apply;
 mod check;
 mod cluster;
@@ -13,6 +14,8 @@ mod fix;
 mod fmt;
 mod history;
 mod init;
+mod policies;
+mod progress;
 mod raw;
 mod rollback;
 mod status;

@@ -1,15 +1,17 @@
 //! `meshc status`
 
+use super::agents;
 use super::cluster::{self, Session};
 use super::diff;
 use crate::cli::OfSet;
 use crate::exit::Exit;
 use crate::output::Terminal;
-use meshc_runtime::deploy::{self, Health, State};
+use meshc_runtime::deploy::{self, Health, State, Verdict, View};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-/// Says how each object of the applied set stands; exit 1 when one is not as applied.
+/// Says how each object of the applied set stands, and what the nodes' agents made of it; exit 1 when one is
+/// not as applied, or a node has not accepted it.
 pub(crate) fn run(args: &OfSet, terminal: &Terminal) -> Exit {
     let session = match Session::of_path(args.path.as_deref(), &args.cluster, terminal) {
         Ok(session) => session,
@@ -19,9 +21,14 @@ pub(crate) fn run(args: &OfSet, terminal: &Terminal) -> Exit {
         Ok(health) => health,
         Err(exit) => return exit,
     };
-    let text = text(&session, &health);
-    let shown = cluster::report(args.cluster.output, &text, &as_json(&session, &health), terminal);
-    let sound = !health.unfinished && health.objects.iter().all(|(_, state)| *state == State::InSync);
+    // What the agents have of an object that somebody changed says nothing of ours.
+    let as_applied = health.objects.iter().filter(|(_, state)| *state == State::InSync);
+    let desired: Vec<_> = as_applied.map(|(desired, _)| desired.clone()).collect();
+    let view = session.complete(deploy::look(&session.client, &session.cilium, &desired));
+    let text = text(&session, &health, &view);
+    let shown = cluster::report(args.cluster.output, &text, &as_json(&session, &health, &view), terminal);
+    let open = view.all().any(|(.., verdict)| matches!(verdict, Verdict::Refused(_) | Verdict::Waiting(_)));
+    let sound = !health.unfinished && !open && health.objects.iter().all(|(_, state)| *state == State::InSync);
     if shown == Exit::Done && !sound { Exit::Wrong } else { shown }
 }
 
@@ -34,7 +41,7 @@ fn word(state: &State) -> &'static str {
     }
 }
 
-fn text(session: &Session, health: &Health) -> String {
+fn text(session: &Session, health: &Health, view: &View) -> String {
     let set = &session.set.name;
     let Some(applied) = &health.applied else {
         return format!("set `{set}` is not in the cluster\n");
@@ -43,28 +50,33 @@ fn text(session: &Session, health: &Health) -> String {
     if health.unfinished {
         out.push_str("a run is under way or was cut off; `meshc apply` again finishes it\n");
     }
-    for (id, state) in &health.objects {
+    for (desired, state) in &health.objects {
+        let id = &desired.id;
         // Writing into a string does not fail.
         let _ = writeln!(out, "{:<8} {id}", word(state));
+        out.push_str(&agents::lines(view, id));
         if let State::Drifted(found) = state {
             let _ = writeln!(out, "{}", diff::lines(found));
         }
     }
-    out.push_str("what the nodes' agents made of it: not seen\n");
+    out.push_str(&agents::unseen(view));
     out
 }
 
-fn as_json(session: &Session, health: &Health) -> Value {
-    let objects = health.objects.iter().map(|(id, state)| {
-        let mut object = cluster::object(id, "state", word(state));
-        if let (State::Drifted(found), Some(map)) = (state, object.as_object_mut()) {
-            map.insert("fields".into(), json!(found));
+fn as_json(session: &Session, health: &Health, view: &View) -> Value {
+    let objects = health.objects.iter().map(|(desired, state)| {
+        let mut object = cluster::object(&desired.id, "state", word(state));
+        if let Some(map) = object.as_object_mut() {
+            map.insert("agents".into(), agents::of_object(view, &desired.id));
+            if let State::Drifted(found) = state {
+                map.insert("fields".into(), json!(found));
+            }
         }
         object
     });
     json!({
         "set": session.set.name, "namespace": session.set.namespace,
         "revision": health.applied.as_ref().map(|a| a.revision), "unfinished": health.unfinished,
-        "objects": objects.collect::<Vec<_>>(), "agents": "not seen",
+        "objects": objects.collect::<Vec<_>>(), "agents": agents::summary(view),
     })
 }

@@ -10,6 +10,8 @@ from deploy.server import ADMIN, Refused
 
 CEC = "/apis/cilium.io/v2/namespaces/{}/ciliumenvoyconfigs"
 PART_OF = "applyset.kubernetes.io/part-of"
+# The hash of an object's content, which has the namespace in it.
+CONTENT = "meshc.dev/content"
 
 VERSIONS = """\
 service helloworld {{
@@ -143,7 +145,7 @@ class Program:
         def plain(item):
             metadata = item["metadata"]
             notes = {k: v for k, v in metadata.get("annotations", {}).items() if k != "meshc.dev/revision"}
-            labels = {k: v for k, v in metadata.get("labels", {}).items() if k != PART_OF}
+            labels = {k: v for k, v in metadata.get("labels", {}).items() if k not in (PART_OF, CONTENT)}
             spec = {k: v for k, v in item["spec"].items() if k not in ("clusterIP", "clusterIPs")}
             managers = sorted({e["manager"] for e in metadata.get("managedFields", [])})
             return [metadata["name"], labels, notes, spec, managers]

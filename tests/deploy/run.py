@@ -6,12 +6,25 @@ import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from deploy import admission, basics, conflicts, extent, kills, network, removal, rivals  # noqa: E402, F401
+from deploy import (  # noqa: E402, F401
+    admission,
+    agents,
+    basics,
+    conflicts,
+    diffs,
+    doctor,
+    extent,
+    kills,
+    network,
+    removal,
+    rivals,
+)
 from deploy.check import ALL  # noqa: E402
 from deploy.server import Server  # noqa: E402
 
 # The checks that depend on the fields of Cilium's definitions.
 OF_DEFINITIONS = {"apply_and_nothing_to_do", "change", "drift", "unknown_field_of_an_old_definition"}
+OF_DEFINITIONS |= {"a_good_cluster", "accepted_by_all_nodes", "agents_without_tables", "the_target_is_the_clusters_own"}
 
 
 def run_one(function, server, meshc):

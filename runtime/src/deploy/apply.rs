@@ -46,6 +46,11 @@ impl Prepared {
         self.plan.is_empty() && !self.renew
     }
 
+    /// Whether the set has a record already.
+    pub(super) fn is_known(&self) -> bool {
+        self.parent.exists()
+    }
+
     /// The revision that is applied now; 0 before the first.
     pub fn revision(&self) -> u64 {
         self.parent.revision()
@@ -190,7 +195,11 @@ async fn write(writer: &Writer, steps: Vec<Arc<Step>>, report: &mut Report) {
     let stop = Arc::new(AtomicBool::new(report.failure.is_some()));
     let work = steps.into_iter().map(|step| {
         let (writer, stop) = (writer.clone(), stop.clone());
-        async move { guard(&stop, async { writer.write(&step).await.map(|_| ()) }).await }
+        async move {
+            let done = guard(&stop, async { writer.write(&step).await.map(|_| ()) }).await;
+            writer.client.settle();
+            done
+        }
     });
     collect(ids, parallel(work).await, report);
 }

@@ -40,6 +40,7 @@ pub struct Client {
     deadline: Instant,
     permits: Arc<Semaphore>,
     writes: Arc<AtomicUsize>,
+    settled: Arc<AtomicUsize>,
 }
 
 /// A request.
@@ -114,12 +115,33 @@ impl Call {
 
 impl Client {
     pub(super) fn new(kube: kube::Client, deadline: Instant) -> Self {
-        Self { kube, deadline, permits: Arc::new(Semaphore::new(AT_ONCE)), writes: Arc::default() }
+        Self {
+            kube,
+            deadline,
+            permits: Arc::new(Semaphore::new(AT_ONCE)),
+            writes: Arc::default(),
+            settled: Arc::default(),
+        }
     }
 
     /// How many requests that change the cluster were sent.
     pub fn writes(&self) -> usize {
         self.writes.load(Ordering::Relaxed)
+    }
+
+    /// How many objects are done with: what a person sees of a long run.
+    pub fn settled(&self) -> usize {
+        self.settled.load(Ordering::Relaxed)
+    }
+
+    /// An object is done with.
+    pub(super) fn settle(&self) {
+        self.settled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The library's client, for what is not a request with an answer: streams.
+    pub(super) fn kube(&self) -> kube::Client {
+        self.kube.clone()
     }
 
     /// Until when all must be done.

@@ -41,6 +41,9 @@ pub enum Error {
     /// What is in the cluster under the set's names cannot be read.
     #[error("{0}")]
     Record(String),
+    /// The nodes' agents did not accept it, or cannot be seen.
+    #[error("{0}")]
+    Agents(String),
     /// A value cannot be written as JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -63,6 +63,11 @@ fn name(set: &Set, revision: u64, part: usize) -> String {
     format!("{}.v{revision}.{part}", set.record())
 }
 
+/// The Secret that goes when this revision is applied; none while there are few.
+pub(super) fn oldest_after(revision: u64, set: &Set) -> Option<String> {
+    revision.checked_sub(KEPT).filter(|oldest| *oldest > 0).map(|oldest| name(set, oldest, 0))
+}
+
 /// The number of the applied revision, and the revisions that there are up to it, the oldest first.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 //! cluster that says what belongs together and who works on it.
 
 mod access;
+mod agents;
 mod apply;
 mod client;
 mod cluster;
@@ -24,12 +25,13 @@ mod steering;
 mod write;
 
 pub use access::{Place, connect};
+pub use agents::{Verdict, View, look, wait};
 pub use apply::{Options, Outcome, Prepared, Report, Word, execute, prepare};
 pub use client::Client;
 pub use cluster::services;
 pub use compare::Difference;
 pub use delete::{Gone, delete};
-pub use doctor::{Finding, examine};
+pub use doctor::{Finding, Release, examine, obstacles, release};
 pub use error::{Conflict, Error};
 pub use history::{Meta, Record, list as revisions, read as revision};
 pub use json::Json;

@@ -1,5 +1,6 @@
 //! The objects that a set can hold.
 
+use super::agents;
 use super::error::Error;
 use super::json::Json;
 use super::set::Set;
@@ -14,6 +15,8 @@ pub(super) const MANAGER: &str = "meshc";
 pub(super) const PART_OF: &str = "applyset.kubernetes.io/part-of";
 /// The annotation with the revision that wrote an object last.
 pub(super) const REVISION: &str = "meshc.dev/revision";
+/// The label with the hash of a configuration's content, which agents show in their tables.
+pub(super) const CONTENT: &str = "meshc.dev/content";
 /// The API server takes some more, but does not say so in a dry run.
 const LARGEST: usize = 1 << 20;
 
@@ -114,6 +117,10 @@ pub fn desired(manifest: &Manifest, set: &Set) -> Result<Vec<Desired>, Error> {
         let id = id(object)?;
         let mut value = serde_json::to_value(object)?;
         put(&mut value, &["metadata", "labels", PART_OF], Value::String(set.id()));
+        if let Some(spec) = value.get("spec").filter(|_| id.kind != Kind::Service) {
+            let content = agents::content(spec);
+            put(&mut value, &["metadata", "labels", CONTENT], Value::String(content));
+        }
         let value = Json::from(value);
         let size = value.text().len();
         if size > LARGEST {

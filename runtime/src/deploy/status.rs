@@ -5,7 +5,7 @@ use super::cluster;
 use super::compare::{Difference, differences};
 use super::error::Error;
 use super::history::{self, Meta};
-use super::object::{Id, Live};
+use super::object::{Desired, Id, Live};
 use super::set::{Parent, Scope, Set};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,8 +29,8 @@ pub struct Health {
     pub applied: Option<Meta>,
     /// Whether a run is under way, or was cut off.
     pub unfinished: bool,
-    /// Its objects.
-    pub objects: Vec<(Id, State)>,
+    /// Its objects, as they were applied.
+    pub objects: Vec<(Desired, State)>,
 }
 
 /// Compares the applied revision with the cluster.
@@ -57,7 +57,7 @@ pub async fn status(client: &Client, set: &Set) -> Result<Health, Error> {
                 found => State::Drifted(found),
             },
         };
-        (desired.id, state)
+        (desired, state)
     });
     Ok(Health { applied: Some(meta), unfinished, objects: objects.collect() })
 }
