@@ -1,6 +1,7 @@
 //! The arguments.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Compiles routing policy to Cilium and Envoy resources.
@@ -46,13 +47,26 @@ pub(crate) enum Command {
     },
     /// Run policies on this machine, with an Envoy of its own (Linux).
     Up(Up),
-    /// Keep an Envoy until stdin ends.
+    /// Keep an Envoy for the command whose socket is stdin.
     #[command(hide = true)]
     KeepEnvoy {
         /// The folder of Envoy.
         folder: PathBuf,
         /// Its path.
         envoy: PathBuf,
+        /// How long it stays without a command, in milliseconds.
+        linger: u64,
+    },
+    /// Become an Envoy that ends with its keeper.
+    #[command(hide = true)]
+    BecomeEnvoy {
+        /// The keeper's process.
+        keeper: u32,
+        /// The path of Envoy.
+        envoy: PathBuf,
+        /// Its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
     },
     /// Bring policies to a cluster, whole or not at all.
     Apply(Apply),
@@ -172,6 +186,9 @@ pub(crate) struct Up {
     /// Go on after the requests of a demonstration.
     #[arg(long, requires = "demo")]
     pub(crate) stay: bool,
+    /// How long Envoy goes on for the next run, if this one is killed.
+    #[arg(long, value_name = "DURATION", default_value = "1m")]
+    pub(crate) linger: String,
     /// How events are shown.
     #[arg(short, long, value_enum, default_value_t = Events::Lines)]
     pub(crate) output: Events,

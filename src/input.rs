@@ -251,7 +251,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// The folder of the nearest `meshc.toml`, upwards.
-fn nearest_config(start: &Path) -> Option<PathBuf> {
+pub(crate) fn nearest_config(start: &Path) -> Option<PathBuf> {
     let absolute = std::path::absolute(start).ok()?;
     let folder = absolute.ancestors().find(|folder| folder.join(CONFIG).is_file())?;
     // A path as the user knows it is shorter than an absolute one.

@@ -42,9 +42,11 @@ pub(crate) fn run(cli: Cli) -> Exit {
         #[cfg(target_os = "linux")]
         Command::Up(args) => up::run(&args, &terminal),
         #[cfg(target_os = "linux")]
-        Command::KeepEnvoy { folder, envoy } => up::keep(&folder, &envoy, &terminal),
+        Command::KeepEnvoy { folder, envoy, linger } => up::keep(&folder, &envoy, linger, &terminal),
+        #[cfg(target_os = "linux")]
+        Command::BecomeEnvoy { keeper, envoy, arguments } => up::become_envoy(keeper, &envoy, &arguments, &terminal),
         #[cfg(not(target_os = "linux"))]
-        Command::Up(_) | Command::KeepEnvoy { .. } => {
+        Command::Up(_) | Command::KeepEnvoy { .. } | Command::BecomeEnvoy { .. } => {
             terminal.fail("`meshc up` runs on Linux alone");
             Exit::Refused
         }

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import traceback
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from behaviour.client import binomial_bounds, get, wait_until  # noqa: E402
@@ -27,14 +28,16 @@ def check(function):
 
 
 class Up:
-    """A running `meshc up -o json`, its events, and a folder that takes everything it makes."""
+    """A running `meshc up -o json`, its events, and a folder that takes everything it makes: of its own, or
+    that of an earlier run."""
 
-    def __init__(self, meshc, envoy, policy=None, options=()):
-        self.base = pathlib.Path(tempfile.mkdtemp())
+    def __init__(self, meshc, envoy, policy=None, options=(), after=None):
+        self.base = after.base if after else pathlib.Path(tempfile.mkdtemp())
         self.temporary = self.base / "tmp"
-        self.temporary.mkdir()
         self.program = self.base / "program"
-        shutil.copytree(CANARY, self.program)
+        if not after:
+            self.temporary.mkdir()
+            shutil.copytree(CANARY, self.program)
         if policy:
             self.save(policy)
         command = [meshc, "up", str(self.program), "-o", "json", *options]
@@ -70,7 +73,24 @@ class Up:
     def port(self, service="default/helloworld:5000"):
         """Where a service is reached."""
         listeners = {item["name"]: item["address"] for item in self.of("live")[-1]["listeners"]}
+        assert service in listeners, self.events
         return int(listeners[service].rsplit(":", 1)[1])
+
+    def kill(self):
+        """As a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+    def folder(self):
+        """Envoy's folder."""
+        (folder,) = self.temporary.iterdir()
+        return folder
+
+    def keeper(self):
+        """The parent of the run's Envoy."""
+        (envoy,) = self.envoys()
+        stat = pathlib.Path(f"/proc/{envoy}/stat").read_text()
+        return int(stat.rsplit(")", 1)[1].split()[1])
 
     def envoys(self):
         """The processes that work in the run's folder."""
@@ -89,13 +109,88 @@ class Up:
         return [*self.temporary.iterdir(), *self.envoys()]
 
     def close(self):
+        """Ends the run; gives what it left behind."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(10)
+        if not self.base.exists():
+            return []
         wait_until(lambda: not self.left(), 5)
         left = self.left()
+        for process in self.envoys():
+            os.kill(process, signal.SIGKILL)
         shutil.rmtree(self.base)
-        assert not left, left
+        return left
+
+
+def ended(process):
+    """Whether a process is gone, or only waits for its parent to look."""
+    try:
+        return pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+class Answers(BaseHTTPRequestHandler):
+    """A backend that outlives a run, as those of a demonstration do not."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class Load:
+    """One request after the other, to a backend of its own."""
+
+    def __init__(self, service):
+        self.service = service
+        self.backend = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        self.backend.daemon_threads = True
+        threading.Thread(target=self.backend.serve_forever, daemon=True).start()
+        self.results, self.stop, self.thread = [], threading.Event(), None
+
+    def policy(self, rules):
+        """A policy that leads to the backend."""
+        return self.service(f"127.0.0.1:{self.backend.server_address[1]}", rules)
+
+    def begin(self, port):
+        def requests():
+            while not self.stop.is_set():
+                try:
+                    self.results.append(get(port).status)
+                except OSError as error:
+                    self.results.append(type(error).__name__)
+
+        self.thread = threading.Thread(target=requests)
+        self.thread.start()
+
+    def end(self):
+        self.stop.set()
+        if self.thread:
+            self.thread.join()
+
+    def failed(self):
+        """How often each other answer than 200 came."""
+        return {result: self.results.count(result) for result in set(self.results) - {200}}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+        self.backend.shutdown()
+        self.backend.server_close()
+
+
+def helloworld(endpoint, rules):
+    """The service with one endpoint, and a route to it."""
+    return f"service helloworld:5000 {{ endpoints {endpoint} }}\nroute helloworld {{ {rules} }}\n"
 
 
 def answered(port):
@@ -225,13 +320,92 @@ def an_envoy_that_ends_is_started_again(start):
 
 
 @check
-def nothing_outlives_a_kill(start):
+def nothing_outlives_a_kill_for_long(start):
+    up = start(options=["--linger", "1s"])
+    up.wait("live")
+    killed = time.monotonic()
+    up.kill()
+    time.sleep(0.5)
+    assert up.envoys() != []
+    assert wait_until(lambda: up.left() == [], 5), up.left()
+    assert time.monotonic() - killed >= 1
+
+
+@check
+def the_next_run_takes_over_what_a_killed_one_left(start):
+    with Load(helloworld) as load:
+        up = start(policy=load.policy("timeout 1s"))
+        up.wait("live")
+        envoy, port = up.envoys(), up.port()
+        load.begin(port)
+        for number in range(2, 22):
+            up.kill()
+            assert up.envoys() == envoy
+            # What changed meanwhile is served, and the ports stay.
+            up = start(after=up, policy=load.policy(f"timeout {number}s"))
+            assert up.wait("started")["taken_over"]
+            up.wait("live")
+            assert up.port() == port, up.events
+        load.end()
+        assert up.envoys() == envoy
+        print(f"   {len(load.results)} requests over 20 kills")
+        assert len(load.results) > 100 and load.failed() == {}, load.failed()
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(5) == 0
+    assert up.left() == []
+
+
+@check
+def an_envoy_of_another_kind_is_ended(start):
+    up = start()
+    up.wait("live")
+    (envoy,) = up.envoys()
+    up.kill()
+    bootstrap = up.folder() / "envoy.json"
+    bootstrap.write_text(bootstrap.read_text().replace('"cluster":"meshc"', '"cluster":"older"'))
+    up = start(after=up)
+    assert not up.wait("started")["taken_over"]
+    up.wait("live")
+    assert len(up.envoys()) == 1 and up.envoys() != [envoy]
+
+
+@check
+def an_envoy_ends_with_its_keeper(start):
     up = start(options=["--demo", "--stay", "--requests", "1"])
     up.wait("demo")
-    assert up.left() != []
-    up.process.kill()
-    up.process.wait()
-    assert wait_until(lambda: up.left() == [], 3), up.left()
+    (envoy,) = up.envoys()
+    os.kill(up.keeper(), signal.SIGKILL)
+    up.wait("ended")
+    up.wait("started", 2)
+    assert wait_until(lambda: len(up.envoys()) == 1 and up.envoys() != [envoy], 5), up.envoys()
+
+    def answers():
+        try:
+            return answered(up.port())[0] == 200
+        except OSError:
+            return False
+
+    assert wait_until(answers, 10)
+    # Both at once: nothing is left but the folder, which the next run takes.
+    keeper = up.keeper()
+    up.kill()
+    os.kill(keeper, signal.SIGKILL)
+    assert wait_until(lambda: up.envoys() == [] and ended(keeper), 2), up.envoys()
+    up = start(after=up)
+    assert not up.wait("started")["taken_over"]
+    up.wait("live")
+
+
+@check
+def a_set_has_one_run(start):
+    up = start()
+    up.wait("live")
+    second = start(after=up)
+    assert second.process.wait(10) == 3
+    said = second.process.stderr.read()
+    assert f"another `meshc up` runs these policies: process {up.process.pid}" in said, said
+    assert len(up.envoys()) == 1
+    assert up.process.poll() is None
 
 
 @check
@@ -270,8 +444,9 @@ def main():
             try:
                 item(start)
             finally:
-                for run in runs:
-                    run.close()
+                # The last of several on one folder has it.
+                left = [item for run in reversed(runs) for item in run.close()]
+            assert not left, left
         except Exception:  # any failure of a check is a failure
             problem = traceback.format_exc(limit=-3)
             failed += 1

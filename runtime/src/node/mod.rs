@@ -2,6 +2,8 @@
 
 pub mod demo;
 pub mod envoy;
+pub mod folder;
+pub mod keeper;
 pub mod places;
 pub mod up;
 pub mod xds;

@@ -21,9 +21,14 @@ pub struct Places {
 }
 
 impl Places {
-    /// No places yet.
-    pub fn new(first_port: u16, demo: bool) -> Self {
-        Self { first_port, ports: BTreeMap::new(), backends: demo.then(BTreeMap::new) }
+    /// The places of a run; `ports` are those that a run before it gave, by the listener's name.
+    pub fn new(first_port: u16, ports: BTreeMap<String, u16>, demo: bool) -> Self {
+        Self { first_port, ports, backends: demo.then(BTreeMap::new) }
+    }
+
+    /// The ports given so far, by the listener's name.
+    pub fn ports(&self) -> &BTreeMap<String, u16> {
+        &self.ports
     }
 
     /// Gives the listeners and clusters of a bootstrap their places.
@@ -111,7 +116,7 @@ mod tests {
     fn a_service_keeps_its_port_when_others_come_and_gets_a_free_one() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let first = taken.local_addr().unwrap().port();
-        let mut places = Places::new(first, false);
+        let mut places = Places::new(first, BTreeMap::new(), false);
         let mut one = bootstrap(&["default/b:80", "listen/edge"]);
         places.settle(&mut one).unwrap();
         let b = port(&one, 0);
@@ -121,5 +126,9 @@ mod tests {
         places.settle(&mut two).unwrap();
         assert_eq!(port(&two, 1), b);
         assert_ne!(port(&two, 0), b);
+        let mut next = Places::new(first, places.ports().clone(), false);
+        let mut same = bootstrap(&["default/b:80"]);
+        next.settle(&mut same).unwrap();
+        assert_eq!(port(&same, 0), b);
     }
 }

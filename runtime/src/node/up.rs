@@ -1,32 +1,39 @@
 //! The run: discovery service, Envoy under its keeper, policies that change, and the end of it all.
 
 use super::demo::{self, Report};
-use super::envoy::{EnvoyError, Folder, Keeper, SOCKET};
+use super::envoy::{EnvoyError, SOCKET, bootstrap, failed};
+use super::folder::Folder;
+use super::keeper::{Keeper, LOG, Link};
 use super::places::Places;
 use super::xds::resources::{EncodeError, resources};
 use super::xds::server::{News, Shared, serve};
 use super::xds::store::Refusal;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
-use tokio::process::{Child, ChildStdin};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior};
 
 /// How often the policies are looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// The pause before Envoy is started again, which doubles up to the longest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long a keeper may take to end Envoy.
-const ENDING: Duration = Duration::from_secs(3);
+/// The ports of listeners in Envoy's folder.
+const PORTS: &str = "ports.json";
 
 /// What is run.
 pub struct Setup {
+    /// Which policies, as a name that is fit for a file: one run at a time has them.
+    pub set: String,
     /// The path of Envoy.
     pub envoy: PathBuf,
     /// What keeps it.
@@ -50,7 +57,10 @@ pub struct Demo {
 #[derive(Debug)]
 pub enum Event {
     /// Envoy was started.
-    Started,
+    Started {
+        /// Rather, one was taken over that an earlier run left.
+        taken_over: bool,
+    },
     /// Envoy refused a resource.
     Refused(Refusal),
     /// Envoy has everything that it does not refuse.
@@ -109,7 +119,7 @@ pub fn up(
 ) -> Result<(), UpError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(io_failed("start threads"))?;
-    let outcome = runtime.block_on(async { Run::start(setup, first)?.run(&mut changed, &mut show).await });
+    let outcome = runtime.block_on(async { Run::start(setup, first).await?.run(&mut changed, &mut show).await });
     // The streams have no end of their own.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
@@ -117,7 +127,6 @@ pub fn up(
 
 struct Run {
     setup: Setup,
-    folder: Folder,
     shared: Arc<Shared>,
     news: UnboundedReceiver<News>,
     places: Places,
@@ -127,24 +136,26 @@ struct Run {
     read: Instant,
     pause: Duration,
     started: Instant,
-    /// The pipe to the keeper. Not left in the child, where waiting for it would close it.
-    pipe: Option<ChildStdin>,
+    /// Envoy by its keeper, or else when it is started again.
+    envoy: Option<Link>,
+    again: Option<Instant>,
     /// The load of a demonstration, and whether the run goes on behind it.
     load: Option<JoinHandle<Report>>,
     stays: bool,
+    /// Goes away last.
+    folder: Folder,
 }
 
 impl Run {
-    fn start(setup: Setup, first: Value) -> Result<Self, UpError> {
-        let folder = Folder::make()?;
-        let socket = UnixListener::bind(folder.path.join(SOCKET)).map_err(io_failed("listen on a Unix socket"))?;
+    async fn start(setup: Setup, first: Value) -> Result<Self, UpError> {
+        let folder = Folder::open(&setup.set)?;
+        let envoy = left_behind(&folder.path, &setup.envoy).await?;
         let (shared, news) = Shared::new();
-        tokio::spawn(serve(socket, Arc::clone(&shared)));
-        let places = Places::new(setup.first_port, setup.demo.is_some());
+        let ports = if envoy.is_some() { ports(&folder.path) } else { BTreeMap::new() };
+        let places = Places::new(setup.first_port, ports, setup.demo.is_some());
         let now = Instant::now();
         let mut run = Self {
             setup,
-            folder,
             shared,
             news,
             places,
@@ -152,11 +163,15 @@ impl Run {
             read: now,
             pause: SHORTEST_PAUSE,
             started: now,
-            pipe: None,
+            envoy,
+            again: None,
             load: None,
             stays: true,
+            folder,
         };
         run.take(first)?;
+        // Not before there is something to serve: an Envoy that is taken over would have nothing for a moment.
+        tokio::spawn(serve(listen(&run.folder.path.join(SOCKET))?, Arc::clone(&run.shared)));
         Ok(run)
     }
 
@@ -166,6 +181,8 @@ impl Run {
         let snapshot = resources(&bootstrap, &self.shared.wanted())?;
         self.served = bootstrap;
         self.shared.want(snapshot);
+        // Without it, a run that takes Envoy over gives other ports.
+        let _ = fs::write(self.folder.path.join(PORTS), json!(self.places.ports()).to_string());
         Ok(())
     }
 
@@ -174,58 +191,66 @@ impl Run {
         changed: &mut impl FnMut() -> Option<Value>,
         show: &mut impl FnMut(Event),
     ) -> Result<(), UpError> {
-        let of = |kind| signal(kind).map_err(io_failed("listen for signals"));
-        let mut signals = (of(SignalKind::interrupt())?, of(SignalKind::terminate())?, of(SignalKind::hangup())?);
-        let mut look = tokio::time::interval(LOOK);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (mut child, mut again) = (Some(self.spawn(show)?), None);
-        loop {
-            tokio::select! {
-                _ = signals.0.recv() => break,
-                _ = signals.1.recv() => break,
-                _ = signals.2.recv() => break,
-                news = self.news.recv() => if let Some(news) = news { self.told(news, show) },
-                _ = look.tick() => self.look(changed, show)?,
-                () = gone(&mut child) => {
-                    self.ended(show);
-                    child = None;
-                    again = Some(Instant::now() + self.pause);
-                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                }
-                () = until(again) => {
-                    again = None;
-                    child = Some(self.spawn(show)?);
-                }
-                report = finished(&mut self.load) => {
-                    self.load = None;
-                    show(Event::Demo(report));
-                    if !self.stays { break }
+        let mut clock = Clock::start()?;
+        if self.envoy.is_some() {
+            show(Event::Started { taken_over: true });
+        } else {
+            self.spawn(show)?;
+        }
+        let outcome = loop {
+            match self.step(&mut clock, changed, show).await {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        if let Some(envoy) = self.envoy {
+            envoy.end().await;
+        }
+        outcome
+    }
+
+    /// Waits for whatever happens next.
+    async fn step(
+        &mut self,
+        clock: &mut Clock,
+        changed: &mut impl FnMut() -> Option<Value>,
+        show: &mut impl FnMut(Event),
+    ) -> Result<ControlFlow<()>, UpError> {
+        tokio::select! {
+            () = clock.signals.any() => return Ok(ControlFlow::Break(())),
+            news = self.news.recv() => if let Some(news) = news { self.told(news, show) },
+            _ = clock.look.tick() => self.look(changed, show)?,
+            () = gone(&mut self.envoy) => self.ended(show),
+            () = until(self.again) => self.spawn(show)?,
+            report = finished(&mut self.load) => {
+                self.load = None;
+                show(Event::Demo(report));
+                if !self.stays {
+                    return Ok(ControlFlow::Break(()));
                 }
             }
         }
-        drop(self.pipe.take());
-        if let Some(child) = child {
-            end(child).await;
-        }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn spawn(&mut self, show: &mut impl FnMut(Event)) -> Result<Child, UpError> {
-        let mut command = self.setup.keeper.command(&self.setup.envoy, &self.folder.path);
-        let mut child = command.spawn().map_err(io_failed("start Envoy"))?;
-        self.pipe = child.stdin.take();
+    fn spawn(&mut self, show: &mut impl FnMut(Event)) -> Result<(), UpError> {
+        let link = self.setup.keeper.start(&self.setup.envoy, &self.folder.path).map_err(io_failed("start Envoy"))?;
+        (self.envoy, self.again) = (Some(link), None);
         self.started = Instant::now();
-        show(Event::Started);
-        Ok(child)
+        show(Event::Started { taken_over: false });
+        Ok(())
     }
 
     fn ended(&mut self, show: &mut impl FnMut(Event)) {
         if self.started.elapsed() > LONGEST_PAUSE * 2 {
             self.pause = SHORTEST_PAUSE;
         }
-        let log = std::fs::read_to_string(self.folder.path.join("envoy.log")).unwrap_or_default();
+        let log = std::fs::read_to_string(self.folder.path.join(LOG)).unwrap_or_default();
         let last = log.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
         show(Event::Ended { log: last, again: self.pause });
+        (self.envoy, self.again) = (None, Some(Instant::now() + self.pause));
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
     fn look(
@@ -259,11 +284,66 @@ impl Run {
     }
 }
 
+/// The Envoy that a run which was killed left in a folder. One that was started otherwise, by another release of
+/// this program or from another path, does not fit and is ended; then the folder is made ready for a new one.
+async fn left_behind(folder: &Path, envoy: &Path) -> Result<Option<Link>, UpError> {
+    let file = folder.join("envoy.json");
+    let fits = bootstrap(envoy).to_string();
+    if let Some(link) = Link::find(folder).await {
+        if fs::read_to_string(&file).is_ok_and(|text| text == fits) {
+            return Ok(Some(link));
+        }
+        link.end().await;
+    }
+    fs::write(&file, fits).map_err(failed(format!("write {}", file.display())))?;
+    Ok(None)
+}
+
+/// Listens on a Unix socket in the place of one that a killed run left.
+fn listen(path: &Path) -> Result<UnixListener, UpError> {
+    let _ = fs::remove_file(path);
+    UnixListener::bind(path).map_err(io_failed("listen on a Unix socket"))
+}
+
+/// The ports that the run before gave.
+fn ports(folder: &Path) -> BTreeMap<String, u16> {
+    let text = fs::read_to_string(folder.join(PORTS)).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// What a run waits for besides its news.
+struct Clock {
+    signals: Signals,
+    look: Interval,
+}
+
+impl Clock {
+    fn start() -> Result<Self, UpError> {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let of = |kind| signal(kind).map_err(io_failed("listen for signals"));
+        let signals = Signals(of(SignalKind::interrupt())?, of(SignalKind::terminate())?, of(SignalKind::hangup())?);
+        Ok(Self { signals, look })
+    }
+}
+
+/// The signals that end a run.
+struct Signals(Signal, Signal, Signal);
+
+impl Signals {
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+            _ = self.2.recv() => {}
+        }
+    }
+}
+
 /// Waits until Envoy is gone, if it is there.
-async fn gone(child: &mut Option<Child>) {
-    match child {
-        // A child that cannot be waited for is as good as gone.
-        Some(child) => drop(child.wait().await),
+async fn gone(envoy: &mut Option<Link>) {
+    match envoy {
+        Some(envoy) => envoy.gone().await,
         None => std::future::pending().await,
     }
 }
@@ -280,13 +360,5 @@ async fn finished(load: &mut Option<JoinHandle<Report>>) -> Report {
     match load {
         Some(load) => load.await.unwrap_or_default(),
         None => std::future::pending().await,
-    }
-}
-
-/// Waits until a keeper whose pipe is closed has ended Envoy.
-async fn end(mut child: Child) {
-    if tokio::time::timeout(ENDING, child.wait()).await.is_err() {
-        // Only a keeper that is stopped takes so long.
-        let _ = child.start_kill();
     }
 }

@@ -6,14 +6,21 @@ mod show;
 use crate::cli::Up;
 use crate::exit::Exit;
 use crate::output::Terminal;
-use meshc_runtime::node::envoy::{self, Keeper, Places};
+use meshc_dsl::value;
+use meshc_runtime::node::envoy::Search;
+use meshc_runtime::node::keeper::{self, Keeper};
 use meshc_runtime::node::up::{self, Demo, Event, Setup};
 use policies::Policies;
 use show::Show;
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 /// The hidden command that keeps Envoy.
 const KEEP: &str = "keep-envoy";
+/// The hidden command that becomes Envoy.
+const BECOME: &str = "become-envoy";
 
 /// Runs policies until a signal comes, or a demonstration is over.
 pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
@@ -23,7 +30,7 @@ pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
         Ok(bootstrap) => bootstrap,
         Err(exit) => return exit,
     };
-    let setup = match setup(args) {
+    let setup = match setup(args, policies.set()) {
         Ok(setup) => setup,
         Err(message) => {
             terminal.fail(&message);
@@ -50,23 +57,35 @@ pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
     }
 }
 
-fn setup(args: &Up) -> Result<Setup, String> {
-    let places = Places::of_environment(args.envoy.clone());
-    let envoy = if args.get_envoy { places.get() } else { places.find() }.map_err(|e| e.to_string())?;
-    let program = std::env::current_exe().map_err(|e| format!("cannot find this program's own path: {e}"))?;
-    let keeper = Keeper { program, words: vec![KEEP.into()] };
+fn setup(args: &Up, set: String) -> Result<Setup, String> {
+    let linger = value::duration(&args.linger);
+    let linger = linger.map_err(|_| format!("`--linger {}` is no duration; write it as `1m`", args.linger))?;
+    let search = Search::of_environment(args.envoy.clone());
+    let envoy = if args.get_envoy { search.get() } else { search.find() }.map_err(|e| e.to_string())?;
+    let keeper = Keeper { program: this_program()?, words: vec![KEEP.into()], linger };
     let demo = args.demo.then_some(Demo { requests: args.requests, stay: args.stay });
-    Ok(Setup { envoy, keeper, first_port: args.first_port, demo })
+    Ok(Setup { set, envoy, keeper, first_port: args.first_port, demo })
 }
 
-/// Keeps an Envoy until stdin ends.
-pub(crate) fn keep(folder: &Path, path: &Path, terminal: &Terminal) -> Exit {
-    match envoy::keep(folder, path) {
-        Ok(None) => Exit::Done,
-        Ok(Some(_)) => Exit::Refused,
-        Err(error) => {
-            terminal.fail(&format!("cannot keep Envoy: {error}"));
-            Exit::Refused
-        }
+fn this_program() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|e| format!("cannot find this program's own path: {e}"))
+}
+
+/// Keeps an Envoy for the command whose socket is stdin, and for those that come after it.
+pub(crate) fn keep(folder: &Path, envoy: &Path, linger: u64, terminal: &Terminal) -> Exit {
+    let kept = this_program().and_then(|program| {
+        let mut command = Command::new(program);
+        command.arg(BECOME).arg(std::process::id().to_string()).arg(envoy);
+        keeper::keep(folder, &mut command, Duration::from_millis(linger)).map_err(|e| e.to_string())
+    });
+    match kept {
+        Ok(()) => Exit::Done,
+        Err(error) => terminal.refuse(&format!("cannot keep Envoy: {error}"), Exit::Refused),
     }
+}
+
+/// Becomes an Envoy that ends with its keeper.
+pub(crate) fn become_envoy(keeper: u32, envoy: &Path, arguments: &[OsString], terminal: &Terminal) -> Exit {
+    let error = keeper::become_envoy(keeper, envoy, arguments);
+    terminal.refuse(&format!("cannot start {}: {error}", envoy.display()), Exit::Refused)
 }

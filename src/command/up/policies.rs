@@ -10,8 +10,9 @@ use meshc_compiler::kubernetes::Object;
 use meshc_compiler::{Manifest, compile};
 use meshc_dsl::diagnostic::{any_error, sort};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -28,13 +29,17 @@ pub(super) struct Policies<'a> {
     read: Stamps,
     /// What was there at the last look.
     seen: Stamps,
+    /// The files and folders that the policies are in.
+    named: Vec<PathBuf>,
     /// The files and folders that are looked at.
     watched: Vec<PathBuf>,
 }
 
 impl<'a> Policies<'a> {
     pub(super) fn new(args: &'a Up, terminal: &'a Terminal, output: Events) -> Self {
-        let watched = if args.paths.is_empty() { vec![PathBuf::from(".")] } else { args.paths.clone() };
+        let root = || crate::input::nearest_config(Path::new(".")).unwrap_or_else(|| PathBuf::from("."));
+        let named = if args.paths.is_empty() { vec![root()] } else { args.paths.clone() };
+        let watched = named.clone();
         let program = Program {
             paths: args.paths.clone(),
             target: Some("envoy".to_owned()),
@@ -43,9 +48,17 @@ impl<'a> Policies<'a> {
             max_regex_program: None,
         };
         let (read, seen) = (Stamps::new(), Stamps::new());
-        let mut policies = Self { args, program, terminal, output, read, seen, watched };
+        let mut policies = Self { args, program, terminal, output, read, seen, named, watched };
         policies.watched.extend(args.catalog.iter().cloned());
         policies
+    }
+
+    /// A name for these policies: the same for the same paths, wherever the command is started.
+    pub(super) fn set(&self) -> String {
+        let absolute = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        let mut hasher = DefaultHasher::new();
+        self.named.iter().map(absolute).collect::<BTreeSet<_>>().hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
     }
 
     /// Reads and compiles; what is wrong is shown, and the exit code says of what kind it is.
@@ -89,9 +102,7 @@ impl<'a> Policies<'a> {
     fn watch(&mut self, input: &Input) {
         let Some(root) = &input.root else { return };
         let named = input.config.catalog.iter().map(|path| root.join(path));
-        let all =
-            named.chain([root.join(crate::input::CONFIG)]).chain(self.args.paths.is_empty().then(|| root.clone()));
-        for path in all.collect::<Vec<_>>() {
+        for path in named.chain([root.join(crate::input::CONFIG)]) {
             if !self.watched.contains(&path) {
                 self.watched.push(path);
             }

@@ -51,7 +51,7 @@ fn milliseconds(time: Duration) -> f64 {
 
 fn lines(event: &Event) -> String {
     match event {
-        Event::Started => "envoy    started\n".to_owned(),
+        Event::Started { taken_over } => format!("envoy    {}\n", if *taken_over { "taken over" } else { "started" }),
         Event::Refused(refusal) => {
             let what = if refusal.kept { "the last good one stays" } else { "it is withdrawn" };
             let (kind, name) = &refusal.key;
@@ -113,7 +113,7 @@ fn word(status: u16) -> String {
 
 fn object(event: &Event) -> Value {
     match event {
-        Event::Started => json!({"event": "started"}),
+        Event::Started { taken_over } => json!({"event": "started", "taken_over": taken_over}),
         Event::Refused(refusal) => json!({
             "event": "refused", "kind": refusal.key.0.word(), "name": refusal.key.1, "source": refusal.source,
             "message": refusal.message, "kept": refusal.kept,
