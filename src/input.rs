@@ -5,6 +5,7 @@ use meshc_compiler::Catalog;
 use meshc_compiler::testing::TEST_FILE;
 use meshc_dsl::diagnostic::{Diagnostic, codes};
 use meshc_dsl::{FileId, Sources, Span, layout};
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
@@ -48,6 +49,8 @@ pub(crate) struct Input {
     pub(crate) policies: Vec<FileId>,
     /// The files behind `policies`; `None` for stdin.
     pub(crate) files: Vec<Option<PathBuf>>,
+    /// The same, to find one that is named twice.
+    known: HashSet<PathBuf>,
     /// The texts that are hand-written CiliumEnvoyConfigs.
     pub(crate) raw: Vec<FileId>,
     /// What `meshc.toml` says.
@@ -80,7 +83,7 @@ impl Input {
         }
         let default = [input.root.clone().unwrap_or_else(|| PathBuf::from("."))];
         let paths = if paths.is_empty() { &default } else { paths };
-        let base = input.root.clone().unwrap_or_else(|| common_folder(paths));
+        let base = absolute(&input.root.clone().unwrap_or_else(|| common_folder(paths)));
         for path in paths {
             input.add(path, &base, select)?;
         }
@@ -163,7 +166,7 @@ impl Input {
     }
 
     fn policy(&mut self, name: String, shown: String, bytes: &[u8], path: Option<&Path>) {
-        if path.is_some() && self.files.iter().any(|f| f.as_deref() == path) {
+        if path.is_some_and(|path| !self.known.insert(path.to_owned())) {
             return;
         }
         if let Some(file) = self.decode(name, shown, bytes) {
@@ -242,10 +245,12 @@ fn is_manifest(path: &Path) -> bool {
 /// The contents of a file, cut off behind the limit so that an endless one is refused too.
 fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |source| Failure::Read { path: path.into(), source };
-    if !fs::metadata(path).map_err(failed)?.is_file() {
+    let known = fs::metadata(path).map_err(failed)?;
+    if !known.is_file() {
         return Err(Failure::Special { path: path.into() });
     }
-    let mut bytes = Vec::new();
+    // One byte more than it has, so that its end is seen by the first read.
+    let mut bytes = Vec::with_capacity(usize::try_from(known.len()).map_or(0, |size| size.min(layout::MAX_FILE)) + 1);
     File::open(path).and_then(|f| f.take(layout::MAX_FILE as u64 + 1).read_to_end(&mut bytes)).map_err(failed)?;
     Ok(bytes)
 }
@@ -278,11 +283,14 @@ fn common_folder(paths: &[PathBuf]) -> PathBuf {
     })
 }
 
-/// The path of a file within the program, with `/` on every system.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The path of a file within the program, whose folder is an absolute path, with `/` on every system.
 fn within(path: &Path, base: &Path) -> String {
-    let absolute = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.to_owned());
-    let (path, base) = (absolute(path), absolute(base));
-    let inside = path.strip_prefix(&base).ok().or(path.file_name().map(Path::new)).unwrap_or(&path);
+    let path = absolute(path);
+    let inside = path.strip_prefix(base).ok().or(path.file_name().map(Path::new)).unwrap_or(&path);
     let parts = inside.components().filter(|c| matches!(c, Component::Normal(_)));
     parts.map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
@@ -302,7 +310,7 @@ fn walk(folder: &Path, programs: bool, found: &mut Vec<PathBuf>, wanted: &dyn Fn
             if !name.starts_with('.') && !foreign {
                 walk(&path, programs, found, wanted)?;
             }
-        } else if wanted(&name) && path.is_file() {
+        } else if wanted(&name) && (kind.is_file() || path.is_file()) {
             found.push(if folder == Path::new(".") { PathBuf::from(entry.file_name()) } else { path });
         }
     }

@@ -8,33 +8,12 @@
     reason = "a test that fails panics, and says why"
 )]
 
+mod common;
+
+use common::command::{err, folder, meshc, out};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-
-fn meshc(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meshc"));
-    command.args(args).current_dir(folder).stdin(Stdio::null()).output().expect("meshc runs")
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("it is UTF-8")
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("it is UTF-8")
-}
-
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder can be made");
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().expect("it has a parent")).expect("it can be made");
-        fs::write(path, text).expect("it can be written");
-    }
-    folder
-}
 
 const GOOD: &str = "service b:80\nroute a:80 to b\n";
 /// An error with two places, one with a certain mend, and a warning.
@@ -252,6 +231,16 @@ fn fix_mends_what_is_certain_and_leaves_the_rest() {
     assert_eq!(names, 2, "no temporary file is left");
     let again = meshc(folder.path(), &["check", "--fix"]);
     assert!(!err(&again).contains("note: p.mesh"), "nothing is left to mend: {}", err(&again));
+}
+
+#[test]
+fn fix_says_that_it_leaves_hand_written_files() {
+    let raw = "apiVersion: cilium.io/v1\nkind: CiliumEnvoyConfig\nmetadata: {name: a}\nspec: {resources: []}\n";
+    let folder = folder(&[("p.mesh", "service a:80\nroute a:80 { timeout 5s, retry 3 on reset }\n"), ("c.yaml", raw)]);
+    let done = meshc(folder.path(), &["check", "p.mesh", "c.yaml", "--fix"]);
+    let said = err(&done);
+    assert!(said.contains("c.yaml: left as it is") && said.contains("wrote `;` for `,`"), "{said}");
+    assert_eq!(fs::read_to_string(folder.path().join("c.yaml")).expect("it is there"), raw);
 }
 
 #[test]

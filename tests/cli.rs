@@ -8,16 +8,15 @@
     reason = "a test that fails panics, and says why"
 )]
 
+mod common;
+
+use common::command::{err, folder, meshc, out};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 const GOOD: &str = "route a:80 to b\nservice b:80\n";
-
-fn meshc(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_meshc")).args(args).current_dir(folder).output().expect("meshc runs")
-}
 
 fn with_stdin(args: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_meshc"))
@@ -29,24 +28,6 @@ fn with_stdin(args: &[&str], input: &[u8]) -> Output {
         .expect("meshc runs");
     child.stdin.take().expect("it has stdin").write_all(input).expect("it reads");
     child.wait_with_output().expect("it ends")
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("it is UTF-8")
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("it is UTF-8")
-}
-
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder can be made");
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().expect("it has a parent")).expect("it can be made");
-        fs::write(path, text).expect("it can be written");
-    }
-    folder
 }
 
 #[test]

@@ -12,12 +12,12 @@
 
 mod common;
 
+use common::compile_text;
 use common::program::program;
 use common::registry::{self, resources};
 use meshc_compiler::schema::{self, Schema};
 use meshc_compiler::yaml::Node;
-use meshc_compiler::{Catalog, Compiled, Options, Target, compile};
-use meshc_dsl::Sources;
+use meshc_compiler::{Compiled, Target};
 use meshc_dsl::diagnostic::{any_error, codes};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -25,18 +25,6 @@ use prost_reflect::DescriptorPool;
 use std::cell::Cell;
 
 const PROGRAMS: u32 = 2000;
-
-fn compile_text(text: &str, target: Target) -> Compiled {
-    let mut sources = Sources::default();
-    let file = sources.add("p.mesh", text);
-    let options = Options {
-        target,
-        namespace: "default".into(),
-        params: Vec::new(),
-        max_regex_program: meshc_compiler::regex::LIMIT,
-    };
-    compile(&sources, &[file], &Catalog::default(), &options)
-}
 
 /// What is wrong with what came of a program.
 fn problems(compiled: &Compiled, target: Target, pool: &DescriptorPool, schema: &Schema) -> Vec<String> {

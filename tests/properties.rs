@@ -8,22 +8,13 @@
     reason = "a test that fails panics, and says why"
 )]
 
-use meshc_compiler::{Catalog, Options, Target, compile, emit};
-use meshc_dsl::diagnostic::any_error;
-use meshc_dsl::{FileId, Sources, format, layout, parse};
-use proptest::prelude::*;
+mod common;
 
-fn compile_text(text: &str, target: Target) -> meshc_compiler::Compiled {
-    let mut sources = Sources::default();
-    let file = sources.add("p.mesh", text);
-    let options = Options {
-        target,
-        namespace: "default".into(),
-        params: Vec::new(),
-        max_regex_program: meshc_compiler::regex::LIMIT,
-    };
-    compile(&sources, &[file], &Catalog::default(), &options)
-}
+use common::compile_text;
+use meshc_compiler::{Target, emit};
+use meshc_dsl::diagnostic::any_error;
+use meshc_dsl::{FileId, format, layout, parse};
+use proptest::prelude::*;
 
 /// A clause of the language, mostly well formed.
 fn clause() -> impl Strategy<Value = String> {

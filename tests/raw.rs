@@ -11,15 +11,16 @@
 #![allow(
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stderr,
     clippy::indexing_slicing,
     reason = "a test that fails panics, and says why"
 )]
 
 mod common;
 
+use common::expect::{Held, every_case, shown};
 use common::folders;
 use meshc_compiler::check::check_raw;
+use meshc_compiler::regex::LIMIT;
 use meshc_compiler::{Catalog, Target};
 use meshc_dsl::{Diagnostic, Severity, Sources};
 use proptest::prelude::*;
@@ -38,18 +39,12 @@ fn check(text: &str, target: Target, services: Option<&str>) -> (Sources, Vec<Di
         let problems = catalog.read(of_catalog, services, "default");
         assert!(problems.is_empty(), "the catalog of a case is sound: {problems:?}");
     }
-    let found = check_raw(file, text, target, &catalog);
+    let found = check_raw(file, text, target, &catalog, LIMIT);
     (sources, found)
 }
 
 fn loud(found: &[Diagnostic]) -> Vec<&Diagnostic> {
     found.iter().filter(|d| d.severity() != Severity::Note).collect()
-}
-
-fn shown(diagnostic: &Diagnostic, sources: &Sources) -> String {
-    let at = diagnostic.place().map(|p| (sources.position(p.file, p.start), sources.text(p)));
-    let at = at.map_or(String::new(), |(p, text)| format!("{}:{} `{text}`", p.line, p.column));
-    format!("{} at {at}: {}", diagnostic.code.0, diagnostic.message)
 }
 
 /// What is wrong with the outcome of one case.
@@ -59,40 +54,13 @@ fn problems(folder: &Path) -> Vec<String> {
     let target = expect.lines().find_map(|l| l.strip_prefix("target ")).map(|t| Target::parse(t).expect("a target"));
     let (target, services) = (target.unwrap_or(Target::DEFAULT), read("services.yaml"));
     let (sources, found) = check(&read("cec.yaml").expect("a case has a cec.yaml"), target, services.as_deref());
-    let mut left: Vec<&Diagnostic> = found.iter().collect();
-    let mut last: Option<&Diagnostic> = None;
-    let mut problems = Vec::new();
+    let mut held = Held::new(&found, &sources);
     for line in expect.lines() {
-        let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
-        match kind {
-            "!" => {
-                let (code, text) = rest.split_once(' ').unwrap_or((rest, ""));
-                let underlined = |d: &&Diagnostic| d.place().map_or("", |p| sources.text(p)) == text;
-                let at = left.iter().position(|d| d.code.0 == code && underlined(d));
-                last = at.map(|at| left.remove(at));
-                if last.is_none() {
-                    problems.push(format!("missing: {code} at `{text}`"));
-                }
-            }
-            "@" => {
-                let place = last.and_then(Diagnostic::place).map(|p| sources.position(p.file, p.start));
-                let place = place.map(|p| format!("{}:{}", p.line, p.column)).unwrap_or_default();
-                if place != rest {
-                    problems.push(format!("wanted at {rest}, seen at {place}"));
-                }
-            }
-            "?" => {
-                let said = last.map(|d| format!("{}\n{}", d.message, d.help.as_deref().unwrap_or("")));
-                if !said.as_ref().is_some_and(|said| said.contains(rest)) {
-                    problems.push(format!("`{rest}` is not in: {}", said.unwrap_or_default()));
-                }
-            }
-            "target" => {}
-            _ => problems.push(format!("not understood: {line}")),
+        if !held.line(line) && !line.starts_with("target ") {
+            held.problem(format!("not understood: {line}"));
         }
     }
-    let unexpected = left.into_iter().filter(|d| d.severity() != Severity::Note);
-    problems.extend(unexpected.map(|d| format!("unexpected: {}", shown(d, &sources))));
+    let mut problems = held.problems();
     let mended = read("mended.yaml").expect("a case has a mended.yaml");
     let (sources, found) = check(&mended, target, services.as_deref());
     problems.extend(loud(&found).into_iter().map(|d| format!("when mended: {}", shown(d, &sources))));
@@ -101,17 +69,7 @@ fn problems(folder: &Path) -> Vec<String> {
 
 #[test]
 fn every_case_comes_out_as_expected() {
-    let folders = folders("tests/raw");
-    assert!(folders.len() > 40, "the cases are gone: {}", folders.len());
-    let mut failed = 0;
-    for folder in &folders {
-        let problems = problems(folder);
-        if !problems.is_empty() {
-            failed += 1;
-            eprintln!("{}:\n  {}", folder.display(), problems.join("\n  "));
-        }
-    }
-    assert_eq!(failed, 0, "{failed} of {} cases failed", folders.len());
+    every_case("tests/raw", 40, problems);
 }
 
 /// Every code of hand-written objects has a case.
@@ -232,6 +190,11 @@ fn the_command_checks_the_files_that_are_named() {
     // A folder's own files are policies, and a target is heeded.
     assert_eq!(command(folder.path(), &["."]).0, Some(0));
     assert_eq!(command(folder.path(), &["right.yml"]).0, Some(0));
+    // Clusters may take larger patterns.
+    fs::copy(case.with_file_name("regex-too-large").join("cec.yaml"), folder.path().join("regex.yaml"))
+        .expect("it can be copied");
+    assert_eq!(command(folder.path(), &["regex.yaml"]).0, Some(1));
+    assert_eq!(command(folder.path(), &["regex.yaml", "--max-regex-program", "256"]).0, Some(0));
     let (code, found) = command(folder.path(), &["right.yml", "--target", "cilium-1.15"]);
     assert_eq!(code, Some(1), "{found:#}");
     assert!(found["diagnostics"].as_array().expect("a list").iter().any(|d| d["code"] == "E0501"));

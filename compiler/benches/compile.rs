@@ -7,7 +7,7 @@ mod programs;
 
 use divan::Bencher;
 use meshc_compiler::check::check_raw;
-use meshc_compiler::{Catalog, Compiled, Options, Target, compile};
+use meshc_compiler::{Catalog, Compiled, Options, Target, compile, regex};
 use meshc_dsl::{FileId, Sources};
 
 fn main() {
@@ -98,7 +98,7 @@ fn parse_large_with_all_options(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn hand_written_of_one_mebibyte(bencher: Bencher<'_, '_>) {
     let text = programs::hand_written();
-    let check = || check_raw(FileId(0), &text, Target::DEFAULT, &Catalog::default());
+    let check = || check_raw(FileId(0), &text, Target::DEFAULT, &Catalog::default(), regex::LIMIT);
     assert_eq!(check().len(), 1, "only a note");
     bencher.bench_local(check);
 }

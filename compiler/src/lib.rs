@@ -31,7 +31,9 @@ pub use target::Target;
 
 use meshc_dsl::diagnostic::{any_error, codes, sort};
 use meshc_dsl::parallel::map_parts;
+use meshc_dsl::syntax::Policy;
 use meshc_dsl::{Diagnostic, Severity, Sources, parse};
+use std::collections::BTreeSet;
 
 /// How many objects make a thread worth its start.
 const LEAST: usize = 16;
@@ -48,6 +50,20 @@ pub struct Options {
     /// The largest program of a regular expression that Envoy takes: [`regex::LIMIT`] unless the
     /// clusters raise it.
     pub max_regex_program: usize,
+}
+
+impl Options {
+    /// The same for resolving, with what names are looked up in.
+    fn settings<'a>(&'a self, sources: &'a Sources, catalog: &'a Catalog) -> resolve::Settings<'a> {
+        resolve::Settings {
+            sources,
+            catalog,
+            target: self.target,
+            namespace: &self.namespace,
+            params: &self.params,
+            max_regex_program: self.max_regex_program,
+        }
+    }
 }
 
 /// What came of compiling.
@@ -80,24 +96,37 @@ pub fn program(
 ) -> (ir::Program, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let mut trees = Vec::with_capacity(policies.len());
-    for file in policies {
-        let text = sources.get(*file).map_or("", |f| f.text.as_str());
-        let (tree, mut problems) = parse::parse(*file, text);
+    for (tree, mut problems) in parse_all(sources, policies) {
         trees.push(tree);
         diagnostics.append(&mut problems);
     }
-    let settings = resolve::Settings {
-        sources,
-        catalog,
-        target: options.target,
-        namespace: &options.namespace,
-        params: &options.params,
-        max_regex_program: options.max_regex_program,
-    };
-    let (program, mut problems) = resolve::resolve(&trees, &settings);
+    let (program, mut problems) = resolve::resolve(&trees, &options.settings(sources, catalog));
     diagnostics.append(&mut problems);
     keep_bugs_without_cause(&mut diagnostics);
+    drop_followers(&mut diagnostics);
     (program, diagnostics)
+}
+
+/// A rule may change nothing for the only reason that a clause of it is broken.
+fn drop_followers(diagnostics: &mut Vec<Diagnostic>) {
+    let broken: BTreeSet<_> = diagnostics
+        .iter()
+        .filter(|d| d.severity() == Severity::Error)
+        .filter_map(|d| d.place().map(|place| place.file))
+        .collect();
+    diagnostics.retain(|d| d.code != codes::SAME_AS_NEXT || !d.place().is_some_and(|p| broken.contains(&p.file)));
+}
+
+/// How many files make a thread worth its start.
+const LEAST_FILES: usize = 32;
+
+/// The syntax trees of files, each with what is wrong with it, in their order.
+fn parse_all(sources: &Sources, files: &[meshc_dsl::FileId]) -> Vec<(Policy, Vec<Diagnostic>)> {
+    let text = |file| sources.get(file).map_or("", |f| f.text.as_str());
+    let parts = map_parts(files, LEAST_FILES, |part| {
+        part.iter().map(|file| parse::parse(*file, text(*file))).collect::<Vec<_>>()
+    });
+    parts.into_iter().flatten().collect()
 }
 
 /// What is lost because of a mistake that is reported is no bug of the compiler.

@@ -84,13 +84,34 @@ pub fn service(text: &str) -> Result<ServiceText, ValueError> {
         None => (rest, None),
     };
     for part in namespace.into_iter().chain([name]).chain(version) {
-        value::name(part)?;
+        value::name(part).map_err(|error| of_dns(name).filter(|_| namespace.is_none()).unwrap_or(error))?;
+    }
+    if port_text == Some("") {
+        let message = format!("no port follows the colon of `{text}`");
+        return Err(ValueError {
+            code: codes::BAD_NAME,
+            message,
+            help: format!("write it right behind: `{text}8080`"),
+        });
     }
     Ok(ServiceText {
         namespace: namespace.map(str::to_owned),
         name: name.to_owned(),
         version: version.map(str::to_owned),
         port: port_text.map(port).transpose()?,
+    })
+}
+
+/// What to say of a name as the cluster's DNS has it: `cart.shop.svc.cluster.local`.
+fn of_dns(text: &str) -> Option<ValueError> {
+    let (name, rest) = text.split_once('.')?;
+    let namespace = rest.split_once('.').map_or(rest, |(namespace, _)| namespace);
+    let known = !rest.contains('.') || rest.get(namespace.len()..)?.starts_with(".svc");
+    let good = known && [name, namespace].iter().all(|part| value::name(part).is_ok());
+    good.then(|| ValueError {
+        code: codes::BAD_NAME,
+        message: format!("`{text}` is not a Kubernetes name"),
+        help: format!("a namespace stands before its service: `{namespace}/{name}`"),
     })
 }
 

@@ -312,7 +312,18 @@ impl<'t> Places<'t> {
         start..word_end(self.text, start)
     }
 
+    /// The place of a text, which may have blanks and brackets in it where no quotes stand around it.
+    fn scalar(&self, at: usize, text: &str) -> Range<usize> {
+        let start = self.byte(at);
+        let as_it_is = !text.is_empty() && self.text.get(start..).is_some_and(|rest| rest.starts_with(text));
+        if as_it_is { start..start + text.len() } else { self.range(at) }
+    }
+
     fn node(&self, bare: At<Bare>) -> Node {
+        let range = match &bare.value {
+            Bare::Text(text) => self.scalar(bare.at, text),
+            _ => self.range(bare.at),
+        };
         let kind = match bare.value {
             Bare::Null => Kind::Null,
             Bare::Bool(b) => Kind::Bool(b),
@@ -320,19 +331,33 @@ impl<'t> Places<'t> {
             Bare::Text(t) => Kind::Text(t),
             Bare::List(items) => Kind::List(items.into_iter().map(|item| self.node(item)).collect()),
             Bare::Map(fields) => {
-                let key = |key: At<String>| Key { range: self.range(key.at), name: key.value };
+                let key = |key: At<String>| Key { range: self.scalar(key.at, &key.value), name: key.value };
                 Kind::Map(fields.into_iter().map(|(k, v)| (key(k), self.node(v))).collect())
             }
         };
-        Node { range: self.range(bare.at), kind }
+        Node { range, kind }
     }
+}
+
+/// The length of a text in quotes, with the escapes that may hold its quote.
+fn quoted(text: &str, quote: char) -> usize {
+    let mut chars = text.char_indices().skip(1).peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' if quote == '"' => drop(chars.next()),
+            '\'' if quote == '\'' && chars.peek().is_some_and(|(_, next)| *next == '\'') => drop(chars.next()),
+            c if c == quote => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// The end of the scalar, or of the first word of a larger value, that begins at a byte.
 fn word_end(text: &str, start: usize) -> usize {
     let rest = text.get(start..).unwrap_or("");
     let length = match rest.chars().next() {
-        Some(quote @ ('"' | '\'')) => rest.get(1..).and_then(|t| t.find(quote)).map_or(rest.len(), |at| at + 2),
+        Some(quote @ ('"' | '\'')) => quoted(rest, quote),
         _ => rest.find(|c: char| c.is_whitespace() || matches!(c, ',' | '}' | ']')).unwrap_or(rest.len()),
     };
     let word = rest.get(..length).unwrap_or(rest);
@@ -356,6 +381,11 @@ mod tests {
         assert_eq!(text.get(inner.range.clone()), Some("\"x y\""));
         assert_eq!(text.get(fields[0].1.range.clone()), Some("1"));
         assert_eq!(Node::read("a: y").unwrap().text("a"), Some("y"));
+        for (text, value) in [("a: x [y], z # c", "x [y], z"), ("a: \"x\\\"y\"", "\"x\\\"y\""), ("a: 'x''y'", "'x''y'")]
+        {
+            let node = Node::read(text).unwrap();
+            assert_eq!(text.get(node.get("a").unwrap().range.clone()), Some(value));
+        }
         let wide = Node::read("ä: ö\n").unwrap();
         assert_eq!(wide.get("ä").unwrap().range, 4..6);
     }

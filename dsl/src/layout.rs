@@ -16,6 +16,8 @@ mod pasted;
 pub const MAX_FILE: usize = 1024 * 1024;
 /// How deep brackets may nest.
 pub const MAX_NESTING: usize = 64;
+/// The most brackets of a file that are said never to be closed.
+const MOST_UNCLOSED: usize = 16;
 
 /// The words that begin a declaration.
 pub const DECLARATIONS: &[&str] = &["namespace", "scope", "param", "policy", "service", "route", "listen", "test"];
@@ -102,7 +104,11 @@ struct Scanner<'a> {
     open: Vec<Open>,
     too_deep: bool,
     missing: usize,
+    /// How many brackets were said never to be closed.
+    unclosed: usize,
     start: Option<usize>,
+    /// Where the next thing that is no blank or comment stands, as far as that was looked for.
+    next: usize,
     last: Last,
     layout: Layout,
 }
@@ -132,7 +138,9 @@ impl<'a> Scanner<'a> {
             open: Vec::new(),
             too_deep: false,
             missing: 0,
+            unclosed: 0,
             start: None,
+            next: 0,
             last: Last::Other,
             layout: Layout::default(),
         }
@@ -259,8 +267,10 @@ impl<'a> Scanner<'a> {
             None => self.blank(start..end),
         }
         let span = Span::new(self.file, start, start + first_line);
-        let message = format!("this {quote} is never closed");
-        let help = format!("put a closing {quote} at the end of the text");
+        // Backticks cannot stand around themselves.
+        let shown = if quote == '`' { "backquote".to_owned() } else { format!("`{quote}`") };
+        let message = format!("this {shown} is never closed");
+        let help = format!("put a closing {shown} at the end of the text");
         self.report(span, Diagnostic::new(codes::UNCLOSED, span, message).help(help));
     }
 
@@ -305,10 +315,15 @@ impl<'a> Scanner<'a> {
 
     fn unclosed(&mut self, open: &Open) {
         let span = Span::new(self.file, open.at, open.at + 1);
-        let (bracket, close) = if open.bracket == b'{' { ('{', '}') } else { ('(', ')') };
+        let (bracket, close, what) = if open.bracket == b'{' { ('{', '}', "block") } else { ('(', ')', "group") };
         let diagnostic = Diagnostic::new(codes::UNCLOSED, span, format!("this `{bracket}` is never closed"))
-            .help(format!("put the closing `{close}` where the block ends"));
-        self.report(span, diagnostic);
+            .help(format!("put the closing `{close}` where the {what} ends"));
+        self.unclosed += 1;
+        if self.unclosed <= MOST_UNCLOSED {
+            self.report(span, diagnostic);
+        } else {
+            self.layout.reported.push(span);
+        }
         if open.bracket == b'{' {
             self.missing += 1;
         } else {
@@ -358,18 +373,15 @@ impl<'a> Scanner<'a> {
     }
 
     /// Whether the next thing in the file, comments passed over, is an opening brace.
-    fn brace_follows(&self) -> bool {
-        let mut rest = self.bytes.get(self.at..).unwrap_or_default().iter();
-        while let Some(byte) = rest.next() {
-            match byte {
-                b' ' | b'\t' | b'\r' | b'\n' => {}
-                b'#' => {
-                    rest.find(|b| **b == b'\n');
-                }
-                _ => return *byte == b'{' && self.start.is_some(),
-            }
+    fn brace_follows(&mut self) -> bool {
+        if self.start.is_none() {
+            return false;
         }
-        false
+        // What follows one of many blank lines follows the others too.
+        if self.next < self.at {
+            self.next = self.at + gap(self.bytes.get(self.at..).unwrap_or_default());
+        }
+        self.bytes.get(self.next) == Some(&b'{')
     }
 
     fn declaration_follows(&self) -> bool {
@@ -463,6 +475,19 @@ impl<'a> Scanner<'a> {
             }
         }
     }
+}
+
+/// The length of the blanks, line ends and comments that a text begins with.
+fn gap(text: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' => at += 1,
+            b'#' => at += text.get(at..).and_then(|t| t.iter().position(|b| *b == b'\n')).unwrap_or(text.len() - at),
+            _ => break,
+        }
+    }
+    at
 }
 
 fn indentation(line: &str) -> usize {

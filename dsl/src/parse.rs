@@ -103,7 +103,7 @@ pub(crate) struct Builder<'a> {
 
 impl Builder<'_> {
     fn declaration(&mut self, text: &str) -> Option<Declaration> {
-        let joined = recover::port_apart(self, text);
+        let joined = recover::port_apart(self, text).or_else(|| recover::route_to(self, text));
         let text = joined.as_deref().unwrap_or(text);
         match Mesh::parse(Rule::one_declaration, text) {
             Ok(mut pairs) => self.read_declaration(pairs.next()?),
@@ -244,7 +244,7 @@ impl Builder<'_> {
                     let start = span.start as usize + 1;
                     let place = Span::new(self.file, start + at, start + end);
                     let bad = inner.get(at..end).unwrap_or("\\");
-                    let help = r#"the escapes are \" \\ \n \t \r and \u{…}; a regular expression is best written in backquotes"#;
+                    let help = r#"the escapes are `\"`, `\\`, `\n`, `\t`, `\r` and `\u{…}`; a regular expression is best written in backquotes"#;
                     self.report(
                         Diagnostic::new(codes::BAD_ESCAPE, place, format!("`{bad}` is not an escape")).help(help),
                     );

@@ -24,7 +24,7 @@ const FORMS: &[(&str, &str)] = &[
     ("test", "test \"NAME\" [for SERVICE | for listen NAME] { METHOD PATH => EXPECTATIONS }"),
 ];
 
-/// How many slips of one condition are told of at once.
+/// How many slips of one clause or condition are told of at once.
 const MOST_SLIPS: usize = 8;
 
 /// The furthest place that a rule got to.
@@ -68,7 +68,12 @@ pub(crate) fn declaration(cx: &mut Builder<'_>, text: &str, error: &Error<Rule>)
         return unknown_declaration(cx, text);
     };
     let form = format!("the form is `{form}`");
-    misfit(cx, Text { text, at: cx.base, name: word, form: &form, rule: Rule::one_declaration }, reached(error));
+    // What is lacking was swallowed by a quote that is reported.
+    if cx.lost(cx.base, cx.base + text.len()) && reached(error).max(word.len()) >= text.trim_end().len() {
+        return;
+    }
+    let part = Text { text, at: cx.base, name: word, form: &form, rule: Rule::one_declaration };
+    misfit(cx, part, reached(error), MOST_SLIPS);
 }
 
 /// A port that stands beside its service: reported, and read as if it were joined to it.
@@ -84,6 +89,24 @@ pub(crate) fn port_apart(cx: &mut Builder<'_>, text: &str) -> Option<String> {
     let mut joined = text.to_owned();
     joined.replace_range(port.start - 1..port.start, ":");
     Some(joined)
+}
+
+/// `route to cart:8080`: reported, and read as if the `to` were not there.
+pub(crate) fn route_to(cx: &mut Builder<'_>, text: &str) -> Option<String> {
+    let rest = text.strip_prefix("route to ")?;
+    let word = rest.split(|c: char| c.is_whitespace() || matches!(c, '{' | ',' | ';')).next()?;
+    let known = |word: &str| KEYWORDS.iter().any(|k| k.word == word) || DECLARATIONS.contains(&word);
+    let named = word.starts_with(|c: char| c.is_ascii_lowercase()) && !known(first_word(word));
+    if !named || nearest(word, KEYWORDS.iter().map(|k| k.word)).is_some() {
+        return None;
+    }
+    let (start, end) = ("route ".len(), "route to".len());
+    let place = Span::new(cx.file, cx.base + start, cx.base + end);
+    let help = format!("a route names the service whose requests it steers: `route {word} to OTHER`");
+    cx.report(Diagnostic::new(codes::MALFORMED, place, "`to` does not fit here in `route`").help(help));
+    let mut without = text.to_owned();
+    without.replace_range(start..end, "  ");
+    Some(without)
 }
 
 /// pest gave up: the text took more steps than any sane text of its size.
@@ -123,6 +146,11 @@ pub(crate) fn alternatives<'a>(words: impl IntoIterator<Item = &'a str>) -> Stri
 
 /// A clause that has not its form, or none.
 pub(crate) fn clause(cx: &mut Builder<'_>, text: &str, at: usize) {
+    bad_clause(cx, text, at, MOST_SLIPS);
+}
+
+/// The same with as many slips told of as are left to tell.
+fn bad_clause(cx: &mut Builder<'_>, text: &str, at: usize, left: usize) {
     let lost = cx.lost(at, at + text.len());
     let text = text.trim_end();
     let word = first_word(text);
@@ -143,7 +171,18 @@ pub(crate) fn clause(cx: &mut Builder<'_>, text: &str, at: usize) {
     let reached = if slip::is_ratio(piece(text, 0)) { 0 } else { furthest(keyword.rule, text) };
     // What is lacking was swallowed by a quote that is reported.
     if !(lost && reached >= text.len()) {
-        misfit(cx, Text { text, at, name, form: &form, rule: keyword.rule }, reached);
+        misfit(cx, Text { text, at, name, form: &form, rule: keyword.rule }, reached, left);
+    }
+}
+
+/// What stands behind the sign in place of which a `;` was to be: a clause of its own.
+fn behind_separator(cx: &mut Builder<'_>, rest: &str, at: usize, left: usize) {
+    let text = rest.trim();
+    let at = at + rest.len() - rest.trim_start().len();
+    let keyword = KEYWORDS.iter().find(|k| k.word == first_word(text));
+    let good = keyword.is_some_and(|keyword| furthest(keyword.rule, text) >= text.len());
+    if left > 0 && !good {
+        bad_clause(cx, text, at, left);
     }
 }
 
@@ -219,7 +258,7 @@ pub(crate) fn test_case(cx: &mut Builder<'_>, pair: &Pair<'_>) {
     let reached = furthest(Rule::test_case, text);
     let behind = text.find("=>").is_some_and(|arrow| reached > arrow);
     let (name, form) = if behind { ("an expectation", EXPECTATIONS) } else { ("a request", FORM) };
-    misfit(cx, Text { text, at, name, form, rule: Rule::test_case }, reached);
+    misfit(cx, Text { text, at, name, form, rule: Rule::test_case }, reached, MOST_SLIPS);
 }
 
 /// A condition that has not its form.
@@ -263,10 +302,11 @@ fn bad_condition(file: FileId, text: &str, at: usize, form: &str) -> Diagnostic 
         (_, "") => slip::last_word(text).unwrap_or((0, text)),
         pointed => pointed,
     };
-    let place = Span::new(file, at + start, at + start + shown.len());
     let bare = shown.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let last = text.len() == start + shown.len();
     let slip = slip::find(text, start, shown);
+    let (start, shown) = noticed(text, slip.as_ref(), (start, shown));
+    let last = text.len() == start + shown.len();
+    let place = Span::new(file, at + start, at + start + shown.len());
     let (code, message) = if last && matches!(shown, "and" | "or" | "not" | ",") {
         (codes::INCOMPLETE, format!("nothing follows the `{shown}`"))
     } else {
@@ -308,6 +348,7 @@ fn mend(diagnostic: Diagnostic, slip: Slip, place: Place<'_>) -> Diagnostic {
     if taken { diagnostic.fix(span, replacement) } else { diagnostic }
 }
 
+#[derive(Clone, Copy)]
 struct Text<'a> {
     text: &'a str,
     at: usize,
@@ -335,22 +376,45 @@ fn lacks_more(form: &str, word: &str) -> bool {
     form.split(['[', ']', '|', '`']).any(|option| option.split_once(' ').is_some_and(|(first, _)| first == word))
 }
 
-fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize) {
-    let Text { text, at, name, form, rule } = part;
-    let whole = text.trim_end();
+/// Reports what does not fit, and what does not behind a slip that can be mended.
+fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize, left: usize) {
+    let (mut text, mut at, mut reached) = (part.text.trim_end().to_owned(), part.at, reached);
+    for told in 1..=left {
+        let diagnostic = bad_form(cx.file, &Text { text: &text, at, ..part }, reached);
+        let fix = diagnostic.fix.clone();
+        cx.report(diagnostic);
+        let Some(fix) = fix else { return };
+        if fix.replacement == ";" {
+            let end = fix.span.end as usize;
+            let rest = end.checked_sub(at).and_then(|behind| text.get(behind..)).unwrap_or("");
+            return behind_separator(cx, rest, end, left - told);
+        }
+        match mended(&text, at, &fix) {
+            Some(next) => (text, at) = next,
+            None => return,
+        }
+        reached = furthest(part.rule, &text);
+        if reached >= text.len() {
+            return;
+        }
+    }
+}
+
+/// What to say of a text that has not its form.
+fn bad_form(file: FileId, part: &Text<'_>, reached: usize) -> Diagnostic {
+    let Text { text, at, name, form, rule } = *part;
     // pest does not count a keyword that stands without what must follow it as progress.
     let reached = reached.max(if text.starts_with(name) { name.len() } else { 0 });
     let quoted = if name.contains(' ') { name.to_owned() } else { format!("`{name}`") };
-    if reached >= whole.len() {
-        let place = Span::new(cx.file, at, at + whole.len());
-        let message = format!("{quoted} is not complete");
-        cx.report(Diagnostic::new(codes::INCOMPLETE, place, message).help(form));
-        return;
+    if reached >= text.len() {
+        let place = Span::new(file, at, at + text.len());
+        return Diagnostic::new(codes::INCOMPLETE, place, format!("{quoted} is not complete")).help(form);
     }
-    let (start, shown) = pointed(whole, reached);
-    let place = Span::new(cx.file, at + start, at + start + shown.len());
-    let last = whole.len() == start + shown.len();
-    let slip = slip::find(whole, start, shown);
+    let (start, shown) = pointed(text, reached);
+    let slip = slip::find(text, start, shown);
+    let (start, shown) = noticed(text, slip.as_ref(), (start, shown));
+    let last = text.len() == start + shown.len();
+    let place = Span::new(file, at + start, at + start + shown.len());
     let clause = KEYWORDS.iter().any(|k| k.word == shown) && !form.contains(shown);
     let separate = clause.then(|| format!("a `;` or a new line stands between clauses: write `; {shown} …`"));
     let (code, message) = if last && shown == "," {
@@ -361,10 +425,15 @@ fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize) {
         let code = if slip.is_some() { codes::FOREIGN_SYNTAX } else { codes::MALFORMED };
         (code, format!("`{shown}` does not fit here in {quoted}"))
     };
-    let help = separate.as_deref().unwrap_or(form);
-    let diagnostic = Diagnostic::new(code, place, message).help(help);
-    cx.report(match slip {
-        Some(slip) => mend(diagnostic, slip, Place { file: cx.file, at, text: whole, rule }),
+    let diagnostic = Diagnostic::new(code, place, message).help(separate.as_deref().unwrap_or(form));
+    match slip {
+        Some(slip) => mend(diagnostic, slip, Place { file, at, text, rule }),
         None => diagnostic,
-    });
+    }
+}
+
+/// Where a slip stands and how it reads, or the place where it was noticed.
+fn noticed<'t>(text: &'t str, slip: Option<&Slip>, at: (usize, &'t str)) -> (usize, &'t str) {
+    let own = slip.and_then(|slip| slip.at.clone());
+    own.and_then(|range| Some((range.start, text.get(range)?))).unwrap_or(at)
 }

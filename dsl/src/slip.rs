@@ -1,10 +1,13 @@
 //! Slips that people make who come from another language, and what to tell them.
 
 use crate::clause::KEYWORDS;
+use crate::condition::SUBJECTS;
 use std::ops::Range;
 
 /// What to tell of a slip, and how to mend it.
 pub(crate) struct Slip {
+    /// Where it stands, if not where it was noticed.
+    pub(crate) at: Option<Range<usize>>,
     pub(crate) help: String,
     pub(crate) mend: Option<Mend>,
 }
@@ -20,7 +23,7 @@ const SIGNS: &[(&str, &str, Option<&str>)] = &[
     ("==", "equality is written with one `=`", Some("=")),
     ("=~", "a regular expression is written `path regex `^/v[0-9]+/``", None),
     ("~", "a regular expression is written `path regex `^/v[0-9]+/``", None),
-    ("!=", "inequality is written with `not`: `not header x-env = \"prod\"`", None),
+    ("!=", "inequality is written with `not`, as in `not header x-env = \"prod\"`", None),
     ("&&", "conditions are joined by `and`", Some("and")),
     ("||", "conditions are joined by `or`", Some("or")),
     ("->", "a destination is written `to SERVICE`", Some("to")),
@@ -105,11 +108,12 @@ pub(crate) fn find(text: &str, start: usize, piece: &str) -> Option<Slip> {
         .or_else(|| header(text))
         .or_else(|| method(text, start, piece))
         .or_else(|| keyword(text))
-        .or_else(|| share(text))
+        .or_else(|| share(text, start))
+        .or_else(|| unjoined(text, start, piece))
 }
 
-fn help(text: &str) -> Option<Slip> {
-    Some(Slip { help: text.to_owned(), mend: None })
+fn help(text: impl Into<String>) -> Option<Slip> {
+    Some(Slip { at: None, help: text.into(), mend: None })
 }
 
 pub(crate) fn last_word(text: &str) -> Option<(usize, &str)> {
@@ -128,7 +132,14 @@ fn sign(text: &str, start: usize, piece: &str) -> Option<Slip> {
         (_, Some(word)) => Some(Mend { replacement: spaced(text, &range, word), range }),
         (_, None) => None,
     };
-    Some(Slip { help: (*help).to_owned(), mend })
+    let help = match &mend {
+        Some(Mend { replacement, .. }) if *sign == "!=" => {
+            let value = text.get(start + at + sign.len()..).and_then(|t| t.split_whitespace().next()).unwrap_or("…");
+            format!("inequality is written with `not`: `{replacement} {value}`")
+        }
+        _ => (*help).to_owned(),
+    };
+    Some(Slip { at: None, help, mend })
 }
 
 /// A word with the blanks that it needs where the sign had none.
@@ -157,11 +168,16 @@ fn negated(text: &str, sign: Range<usize>) -> Option<Mend> {
 
 /// A comma where the clause ends: `timeout 5s, retry 3`.
 fn separator(text: &str, start: usize, piece: &str) -> Option<Slip> {
-    let at = if piece == "," { start } else { text.get(..start)?.trim_end().strip_suffix(',')?.len() };
+    let comma = |before: &str| before.trim_end().strip_suffix(',').map(str::len);
+    let before = text.get(..start)?;
+    // The word behind the comma may have been taken for one more of a list.
+    let behind = || last_word(before).and_then(|(at, _)| comma(before.get(..at)?));
+    let at = if piece == "," { start } else { comma(before).or_else(behind)? };
     let next = text.get(at + 1..)?.trim_start();
     let word = next.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).next().unwrap_or("");
     let follows = KEYWORDS.iter().any(|k| k.word == word && k.word != "to" && k.word != "rest");
     follows.then(|| Slip {
+        at: Some(at..at + 1),
         help: "clauses are separated by `;` or stand on lines of their own".to_owned(),
         mend: Some(Mend { range: at..at + 1, replacement: ";".to_owned() }),
     })
@@ -171,8 +187,11 @@ fn separator(text: &str, start: usize, piece: &str) -> Option<Slip> {
 fn percent(text: &str) -> Option<Slip> {
     let at = text.find(" %")?;
     let number = text.get(..at)?.trim_end();
-    number.ends_with(|c: char| c.is_ascii_digit()).then(|| Slip {
-        help: "a share is written without a blank: `10%`".to_owned(),
+    let start = number.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+    let digits = number.get(start..).filter(|digits| !digits.is_empty())?;
+    Some(Slip {
+        at: Some(start..at + 2),
+        help: format!("a share is written without a blank: `{digits}%`"),
         mend: Some(Mend { range: number.len()..at + 1, replacement: String::new() }),
     })
 }
@@ -189,6 +208,7 @@ fn unit(text: &str, start: usize, piece: &str) -> Option<Slip> {
     let number = text.get(..start)?.trim_end();
     let digits = number.rsplit(char::is_whitespace).next()?;
     digits.bytes().all(|b| b.is_ascii_digit()).then(|| Slip {
+        at: None,
         help: format!("a duration is one word: `{digits}{unit}`"),
         mend: Some(Mend { range: number.len()..start + piece.len(), replacement: unit.to_owned() }),
     })
@@ -200,7 +220,7 @@ fn rate(text: &str, piece: &str) -> Option<Slip> {
     match (words.next()?, words.next()?) {
         ("retry", "on") => help("how often comes first: `retry 3 on 5xx`"),
         ("ratelimit", number) if number.bytes().all(|b| b.is_ascii_digit()) && !matches!(piece, "," | ";") => {
-            help(&format!("a rate is one word: `{number}/s`, `{number}/m` or `{number}/5s`"))
+            help(format!("a rate is one word: `{number}/s`, `{number}/m` or `{number}/5s`"))
         }
         _ => None,
     }
@@ -208,12 +228,19 @@ fn rate(text: &str, piece: &str) -> Option<Slip> {
 
 /// `request header set x-env=prod`
 fn header(text: &str) -> Option<Slip> {
-    let of_header = text.starts_with("request") || text.starts_with("response");
-    if of_header && text.contains('=') {
-        help("a header and its value are set apart by a blank: `request header set x-env \"prod\"`")
-    } else {
-        None
-    }
+    let words = text.strip_prefix("request").or_else(|| text.strip_prefix("response"))?.trim_start();
+    let words = words.strip_prefix("header")?.trim_start();
+    let verb = ["set", "add"].into_iter().find(|verb| words.starts_with(verb))?;
+    let pair = words.get(verb.len()..)?.trim_start();
+    let (name, value) = pair.split_once('=')?;
+    let start = text.len() - pair.len();
+    let (name, value) = (name.trim_end(), value.trim_matches([' ', '"']));
+    let direction = text.get(..text.len() - words.len())?.trim_end();
+    Some(Slip {
+        at: Some(start..text.trim_end().len()),
+        help: format!("a header and its value are set apart by a blank: `{direction} {verb} {name} \"{value}\"`"),
+        mend: None,
+    })
 }
 
 /// Two words that are one keyword: `circuit breaker`, `rate limit`.
@@ -224,6 +251,7 @@ pub(crate) fn joined(text: &str) -> Option<Slip> {
     let (dashed, glued) = (format!("{first}-{second}"), format!("{first}{second}"));
     let keyword = KEYWORDS.iter().find(|k| k.word == dashed || k.word == glued)?;
     Some(Slip {
+        at: None,
         help: format!("`{}` is one word", keyword.word),
         mend: Some(Mend { range: 0..end, replacement: keyword.word.to_owned() }),
     })
@@ -237,8 +265,26 @@ fn method(text: &str, start: usize, piece: &str) -> Option<Slip> {
     }
     let end = text.len() - text.get(start + 1..)?.trim_start().len();
     Some(Slip {
+        at: None,
         help: "methods are listed without a sign: `method GET, POST`".to_owned(),
         mend: Some(Mend { range: start..end, replacement: String::new() }),
+    })
+}
+
+/// `path = "/a" method GET`, `path = "/a", method GET`
+fn unjoined(text: &str, start: usize, piece: &str) -> Option<Slip> {
+    let before = text.get(..start)?.trim_end();
+    let (at, subject) = match SUBJECTS.contains(&piece) {
+        true => (start, piece),
+        false => last_word(before).filter(|(_, word)| SUBJECTS.contains(word))?,
+    };
+    let tests = text.get(..at)?.trim_end();
+    let comma = tests.ends_with(',');
+    // A test ends in its value; what stands behind a word alone may be something else.
+    tests.trim_end_matches(',').ends_with(['"', '`', ')']).then(|| Slip {
+        at: Some(if comma { tests.len() - 1..tests.len() } else { at..at + subject.len() }),
+        help: format!("tests are joined by `and` or `or`: `… and {subject} …`"),
+        mend: None,
     })
 }
 
@@ -249,29 +295,69 @@ fn keyword(text: &str) -> Option<Slip> {
     let sign = rest.chars().next().filter(|c| matches!(c, ':' | '='))?;
     let rest = rest.get(1..)?.trim_start();
     let name = if sign == ':' { "colon" } else { "`=`" };
+    let at = text.find(sign)?;
     KEYWORDS.iter().any(|k| k.word == word).then(|| Slip {
+        at: Some(at..at + 1),
         help: format!("no {name} follows a keyword: write `{word} {rest}`"),
         mend: Some(Mend { range: word.len()..text.len() - rest.len(), replacement: " ".to_owned() }),
     })
 }
 
-/// `90/10 v1, v2`, `90 to v1`
-fn share(text: &str) -> Option<Slip> {
-    let mut words = text.split_whitespace();
-    let first = words.next()?;
-    let second = words.next().unwrap_or("");
+/// `90/10 v1, v2`, `90 to v1`, `90% v1, 10% to v2`, `90%v1`, `90% v1, v2`
+fn share(text: &str, start: usize) -> Option<Slip> {
+    let first = text.split_whitespace().next()?;
+    let second = text.split_whitespace().nth(1).unwrap_or("");
     let number = first.bytes().all(|b| b.is_ascii_digit());
     if is_ratio(first) {
-        help("a share stands before each destination: `90% v1, 10% v2`")
-    } else if number && (second == "{" || KEYWORDS.iter().any(|k| k.word == second)) {
-        help(&format!(
-            "a port is joined to its service by a colon, as in `route cart:{first}`; a share is written `{first}% v1`"
-        ))
-    } else if first.ends_with('%') && second == "to" {
-        help(&format!("a share stands right before its destination: `{first} v1`"))
-    } else {
-        None
+        return help("a share stands before each destination: `90% v1, 10% v2`");
     }
+    if number && (second == "{" || KEYWORDS.iter().any(|k| k.word == second)) {
+        return help(format!(
+            "a port is joined to its service by a colon, as in `route cart:{first}`; a share is written `{first}% v1`"
+        ));
+    }
+    if !first.contains('%') {
+        return None;
+    }
+    share_to(text).or_else(|| share_glued(text, start)).or_else(|| shareless(text, start))
+}
+
+/// `10% to v2`
+fn share_to(text: &str) -> Option<Slip> {
+    let at = text.find("% to ")? + 2;
+    let portion = text.get(..at)?.trim_end().rsplit([' ', ',']).next()?;
+    let destination = text.get(at + 3..)?.split([' ', ',']).find(|word| !word.is_empty())?;
+    Some(Slip {
+        at: Some(at..at + 2),
+        help: format!("a share stands right before its destination: `{portion} {destination}`"),
+        mend: Some(Mend { range: at..at + 3, replacement: String::new() }),
+    })
+}
+
+/// `90%v1`
+fn share_glued(text: &str, start: usize) -> Option<Slip> {
+    let rest = text.get(start..)?.trim_start_matches([',', ' ']);
+    let start = text.len() - rest.len();
+    let word = rest.split([' ', ',']).next()?;
+    let (portion, destination) = word.split_once('%').filter(|(_, rest)| !rest.is_empty())?;
+    portion.bytes().all(|b| b.is_ascii_digit() || b == b'.').then(|| Slip {
+        at: Some(start..start + word.len()),
+        help: format!("a blank stands between a share and its destination: `{portion}% {destination}`"),
+        mend: Some(Mend { range: start + portion.len() + 1..start + portion.len() + 1, replacement: " ".to_owned() }),
+    })
+}
+
+/// `90% v1, v2`
+fn shareless(text: &str, start: usize) -> Option<Slip> {
+    let behind = text.get(start..)?.strip_prefix(',')?;
+    let word = behind.trim_start();
+    let at = text.len() - word.len();
+    let name = word.split([' ', ',']).next().filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()))?;
+    Some(Slip {
+        at: Some(at..at + name.len()),
+        help: format!("a share stands before each destination: `10% {name}`, or `rest {name}` for what is left"),
+        mend: None,
+    })
 }
 
 /// `90/10`

@@ -62,6 +62,10 @@ pub const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
 pub fn duration(text: &str) -> Result<Duration, ValueError> {
     const HELP: &str = "durations are written `250ms`, `5s` or `1m30s`; the units are ms, s, m and h";
     let bad = |message: String| ValueError::new(codes::BAD_VALUE, message, HELP);
+    if let Some(whole) = without_fraction(text) {
+        let help = format!("durations have no fractions: write `{}`", print_duration(whole));
+        return Err(ValueError::new(codes::BAD_VALUE, format!("`{text}` is not a duration"), help));
+    }
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         let message = format!("`{text}` has no unit");
         return Err(ValueError::new(
@@ -97,6 +101,24 @@ pub fn duration(text: &str) -> Result<Duration, ValueError> {
         rest = tail;
     }
     if text.is_empty() { Err(bad("a duration is missing".into())) } else { Ok(total) }
+}
+
+/// What a duration with a fraction comes to, if that is whole milliseconds: `1.5s` is 1500 of them.
+fn without_fraction(text: &str) -> Option<Duration> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let (whole, decimals) = text.strip_suffix(unit)?.split_once('.')?;
+    let millis: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let size = 10_u64.checked_pow(u32::try_from(decimals.len()).ok()?)?;
+    let part = decimals.parse::<u64>().ok()?.checked_mul(millis)?;
+    let whole = whole.parse::<u64>().ok()?.checked_mul(millis)?;
+    let total = Duration::from_millis(whole.checked_add(part / size)?);
+    (part % size == 0 && total <= MAX_DURATION).then_some(total)
 }
 
 /// Splits `12ms3s` into 12, `ms` and `3s`.
@@ -213,14 +235,14 @@ pub fn portion(text: &str) -> Result<Portion, ValueError> {
     const HELP: &str = "shares are written `90%` or `0.5%`, with at most four decimals";
     let bad = || ValueError::new(codes::BAD_VALUE, format!("`{text}` is not a share"), HELP);
     let Some(number) = text.strip_suffix('%') else {
-        if text.parse::<f64>().is_ok() {
-            return Err(ValueError::new(
-                codes::MISSING_UNIT,
-                format!("`{text}` has no unit"),
-                format!("write `{text}%`"),
-            ));
-        }
-        return Err(bad());
+        let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let Some(number) = text.parse::<f64>().ok().filter(|_| plain) else { return Err(bad()) };
+        // `0.5` of the whole is rather a half than half a percent.
+        let help = match text.contains('.') && number <= 1.0 {
+            true => format!("write `{}`, or `{text}%` if so little is meant", Portion((number * 1e6).round() as u32)),
+            false => format!("write `{text}%`"),
+        };
+        return Err(ValueError::new(codes::MISSING_UNIT, format!("`{text}` has no unit"), help));
     };
     let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
@@ -273,7 +295,14 @@ pub fn name(text: &str) -> Result<(), ValueError> {
         let message = format!("`{text}` has {} characters", bytes.len());
         return Err(ValueError::new(codes::BAD_NAME, message, "a Kubernetes name has at most 63"));
     }
-    let help = "names are lower-case letters, digits and `-`, and begin and end with a letter or digit";
+    if text.is_empty() {
+        return Err(ValueError::new(codes::BAD_NAME, "a name is missing", "names are written like `cart` or `cart-2`"));
+    }
+    let near = text.to_ascii_lowercase().replace('_', "-");
+    let help = match near != text && name(&near).is_ok() {
+        true => format!("names have no capitals and no `_`: `{near}`"),
+        false => "names are lower-case letters, digits and `-`, and begin and end with a letter or digit".to_owned(),
+    };
     Err(ValueError::new(codes::BAD_NAME, format!("`{text}` is not a Kubernetes name"), help))
 }
 
@@ -345,6 +374,8 @@ mod tests {
         for long in ["99999999999999999999h", "9223372036855s", "8761h"] {
             assert_eq!(duration(long).map_err(|e| e.code), Err(codes::OUT_OF_RANGE), "{long}");
         }
+        assert_eq!(without_fraction("1.5s").map(print_duration).as_deref(), Some("1s500ms"));
+        assert_eq!(without_fraction("0.1ms"), None);
         for text in ["1h", "1m30s", "250ms", "0s", "1h1ms"] {
             assert_eq!(duration(text).map(print_duration).as_deref(), Ok(text));
         }

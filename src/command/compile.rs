@@ -48,7 +48,7 @@ impl Checked {
             let found = testing::check(&input.sources, &input.policies, &catalog, &options);
             diagnostics.extend(found);
         }
-        diagnostics.extend(raw::check(&input, options.target, &catalog));
+        diagnostics.extend(raw::check(&input, &options, &catalog));
         sort(&mut diagnostics);
         Ok(Self { input, diagnostics, manifest: compiled.manifest.filter(|_| readable) })
     }

@@ -16,6 +16,9 @@ pub(super) fn run(read: impl Fn() -> Result<Checked, String>, terminal: &Termina
     if checked.input.files.contains(&None) {
         return Err("`--fix` changes files, and stdin is none".to_owned());
     }
+    for raw in checked.input.raw.iter().filter_map(|file| checked.input.sources.get(*file)) {
+        terminal.note(&format!("{}: left as it is, since `--fix` changes policies alone", raw.name));
+    }
     for _ in 0..ROUNDS {
         if !mend_all(&checked, terminal)? {
             break;

@@ -2,6 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use meshc_dsl::{Diagnostic, FileId, Severity, Sources, Span};
+use std::ops::Range;
 
 /// The most diagnostics that are shown at once.
 const MOST: usize = 50;
@@ -76,11 +77,18 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources, shown: &'a [Strin
     for file in files {
         let Some(source) = sources.get(file) else { continue };
         let path = shown.get(file.0 as usize).map_or(source.name.as_str(), String::as_str);
-        let mut snippet = Snippet::source(source.text.as_str()).path(path);
-        for label in diagnostic.labels.iter().filter(|l| l.span.file == file) {
+        let labels = || diagnostic.labels.iter().filter(|l| l.span.file == file);
+        let lines = lines_around(&source.text, labels().map(|l| range(l.span, &source.text)));
+        let before = source.text.get(..lines.start).unwrap_or("");
+        let first = before.bytes().filter(|b| *b == b'\n').count() + 1;
+        let text = source.text.get(lines.clone()).unwrap_or("");
+        let mut snippet = Snippet::source(text).path(path).line_start(first);
+        for label in labels() {
             let kind = if label.primary { AnnotationKind::Primary } else { AnnotationKind::Context };
             let text = Some(label.text.as_str()).filter(|t| !t.is_empty());
-            snippet = snippet.annotation(kind.span(range(label.span, &source.text)).label(text));
+            let place = range(label.span, &source.text);
+            let place = place.start - lines.start..place.end - lines.start;
+            snippet = snippet.annotation(kind.span(place).label(text));
         }
         group = group.element(snippet);
     }
@@ -90,8 +98,20 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources, shown: &'a [Strin
     }
 }
 
+/// The lines that some places stand on, with a line before and one behind them. The renderer looks
+/// at all that it is given, which of a long file would be far more than it shows.
+fn lines_around(text: &str, places: impl Iterator<Item = Range<usize>>) -> Range<usize> {
+    let (start, end) = places.fold((text.len(), 0), |(start, end), place| (start.min(place.start), end.max(place.end)));
+    let (before, behind) = (text.get(..start).unwrap_or(""), text.get(end..).unwrap_or(""));
+    let line = |text: &str| text.rfind('\n').unwrap_or(0);
+    let start = line(before.get(..line(before)).unwrap_or(""));
+    let start = if start == 0 { 0 } else { start + 1 };
+    let ends = behind.match_indices('\n').nth(1).map_or(text.len(), |(at, _)| end + at + 1);
+    start..ends
+}
+
 /// The bytes of a span, moved to whole characters within the text.
-fn range(span: Span, text: &str) -> std::ops::Range<usize> {
+fn range(span: Span, text: &str) -> Range<usize> {
     let floor = |at: u32| {
         let mut at = (at as usize).min(text.len());
         while !text.is_char_boundary(at) {

@@ -8,7 +8,9 @@
     reason = "a test that fails panics, and says why"
 )]
 
+pub mod command;
 pub mod document;
+pub mod expect;
 pub mod page;
 pub mod program;
 pub mod registry;
@@ -104,4 +106,17 @@ pub fn compile_case(case: &Case) -> (Sources, Compiled) {
     }
     sort(&mut compiled.diagnostics);
     (sources, compiled)
+}
+
+/// Compiles one text that is a whole program.
+pub fn compile_text(text: &str, target: Target) -> Compiled {
+    let mut sources = Sources::default();
+    let file = sources.add("p.mesh", text);
+    let options = Options {
+        target,
+        namespace: "default".into(),
+        params: Vec::new(),
+        max_regex_program: meshc_compiler::regex::LIMIT,
+    };
+    compile(&sources, &[file], &Catalog::default(), &options)
 }

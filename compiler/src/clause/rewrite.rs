@@ -5,7 +5,7 @@
 
 use crate::envoy;
 use crate::regex::{self, Use};
-use crate::resolve::Cx;
+use crate::resolve::{Cx, wildcard};
 use meshc_dsl::clause::{self, RewriteKind};
 use meshc_dsl::diagnostic::codes;
 use meshc_dsl::value::Value;
@@ -42,8 +42,10 @@ pub(crate) fn resolve<'a>(clause: &'a clause::Rewrite, cx: &mut Cx<'a>) -> Optio
     Some(match &clause.kind {
         RewriteKind::Path(to) => Rewrite::Path(PathRewrite::Path(path(to, cx)?)),
         RewriteKind::Prefix { from, to } => {
-            let (from, to) = (path(from, cx), path(to, cx));
-            Rewrite::Path(PathRewrite::Prefix { from: from?, to: to? })
+            let (taken, to) = (path(from, cx), path(to, cx));
+            let taken = taken?;
+            wildcard::check_rewritten(&taken, from, cx);
+            Rewrite::Path(PathRewrite::Prefix { from: taken, to: to? })
         }
         RewriteKind::Regex { pattern, to } => {
             let text = cx.text(pattern)?;
@@ -72,7 +74,7 @@ fn path<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
 
 /// Checks that `\N` names a group that the pattern has.
 fn substitution(text: &str, pattern: &str, value: &Value, cx: &mut Cx<'_>) -> Option<()> {
-    let groups = regex::groups(pattern);
+    let groups = regex::groups(pattern).unwrap_or(0);
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         if c != '\\' {

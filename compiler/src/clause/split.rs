@@ -28,7 +28,8 @@ pub(crate) fn portions<'a>(split: &'a Split, cx: &mut Cx<'a>) -> Option<Vec<Port
     if sum > whole || (rests == 0 && sum != whole) {
         let message = format!("the shares sum to {}", percent(sum));
         let help = if sum < whole {
-            format!("{} are missing; `rest NAME` fills up", percent(whole - sum))
+            let last = split.shares.last().map_or(String::new(), |share| share.destination.to_string());
+            format!("{} are missing; `rest {last}` fills up", percent(whole - sum))
         } else {
             format!("{} are too many", percent(sum - whole))
         };

@@ -2,11 +2,11 @@
 
 use crate::clause::patch::{self, Part, Patch};
 use crate::envoy::Patchable;
-use crate::schema::{self, Problem, ProblemKind, Schema};
+use crate::schema::{self, Problem, Schema};
 use crate::target::Target;
 use crate::yaml::{Kind, Node};
+use meshc_dsl::Diagnostic;
 use meshc_dsl::diagnostic::codes;
-use meshc_dsl::{Code, Diagnostic};
 use serde::Serialize;
 
 const LISTENER: &str = "envoy.config.listener.v3.Listener";
@@ -170,18 +170,7 @@ fn each_route(routes: &mut Node, change: &mut dyn FnMut(&mut Node)) {
 
 fn diagnostic(patch: &Patch, problem: Problem) -> Diagnostic {
     let place = patch::place(patch.text, patch.literal, &problem.range);
-    Diagnostic::new(code(problem.kind), place, problem.message).help(problem.help)
-}
-
-fn code(kind: ProblemKind) -> Code {
-    match kind {
-        ProblemKind::UnknownField => codes::UNKNOWN_FIELD,
-        ProblemKind::WrongType => codes::WRONG_TYPE,
-        ProblemKind::TwoArms => codes::TWO_ARMS,
-        ProblemKind::Rule => codes::FIELD_RULE,
-        ProblemKind::UnknownType => codes::UNKNOWN_TYPE,
-        ProblemKind::Target => codes::TARGET_CANNOT,
-    }
+    Diagnostic::new(problem.kind.code(), place, problem.message).help(problem.help)
 }
 
 /// The names of clusters that a resource refers to, with their places.

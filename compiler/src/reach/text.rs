@@ -10,6 +10,9 @@ use std::collections::HashSet;
 /// The most states of a product that are looked at.
 const MAX_STATES: usize = 4096;
 
+/// What a machine costs in a product before any text is tried.
+const FOR_A_MACHINE: usize = 8;
+
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found<T> {
@@ -75,6 +78,10 @@ pub(super) fn find<'a>(
     }
     let machines: Vec<Option<(Machine<'a>, bool)>> =
         wanted.iter().map(|(op, negated)| Machine::of(key, *op, patterns).map(|machine| (machine, *negated))).collect();
+    *work = work.saturating_sub(machines.len() * FOR_A_MACHINE);
+    if *work == 0 {
+        return Found::Unknown;
+    }
     let all = machines.iter().all(Option::is_some);
     let mut product = Product::new(Universe::of(key), machines.into_iter().flatten().collect());
     match product.shortest(&longest_beginning(wanted), work) {

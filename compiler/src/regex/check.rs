@@ -27,25 +27,56 @@ impl Use<'_> {
     }
 }
 
-/// Checks a pattern, and gives it in the form that every engine reads alike. `None` when it was
-/// reported.
-pub(crate) fn check(pattern: &str, value: &Value, usage: &Use<'_>, cx: &mut Cx<'_>) -> Option<String> {
+/// Something worth saying of a pattern.
+pub(crate) struct Remark {
+    pub(crate) code: Code,
+    /// Which bytes of the pattern it is about.
+    pub(crate) at: Range<usize>,
+    pub(crate) message: String,
+    /// What to write instead.
+    pub(crate) help: String,
+}
+
+impl Remark {
+    fn new(code: Code, at: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Remark { code, at, message: message.into(), help: help.into() }
+    }
+}
+
+/// Checks a pattern whose program may have a size up to `limit`, and gives it in the form that every
+/// engine reads alike. `None` where one of the remarks is an error.
+pub(crate) fn inspect(pattern: &str, usage: &Use<'_>, limit: usize, remarks: &mut Vec<Remark>) -> Option<String> {
     if pattern.contains(['\n', '\r', '\0']) {
         let help = "patterns have RE2's syntax, for example `^/v[0-9]+/`";
-        cx.error(codes::BAD_REGEX, value.span, "a pattern stands on one line", help);
+        remarks.push(Remark::new(codes::BAD_REGEX, 0..pattern.len(), "a pattern stands on one line", help));
         return None;
     }
     match re2::parse(pattern) {
         Ok(parsed) => {
-            odd(pattern, &parsed, value, usage, cx);
-            fits(pattern, &parsed, value, usage, cx)?;
-            Some(parsed.text)
+            odd(pattern, &parsed, usage, remarks);
+            match unfit(pattern, &parsed, usage, limit) {
+                None => Some(parsed.text),
+                Some(remark) => {
+                    remarks.push(remark);
+                    None
+                }
+            }
         }
         Err(Problem { at, what, help }) => {
-            report(codes::BAD_REGEX, at, what, help, value, cx);
+            remarks.push(Remark::new(codes::BAD_REGEX, at, what, help));
             None
         }
     }
+}
+
+/// Checks a pattern of a policy, as [`inspect`] does. `None` when it was reported.
+pub(crate) fn check(pattern: &str, value: &Value, usage: &Use<'_>, cx: &mut Cx<'_>) -> Option<String> {
+    let mut remarks = Vec::new();
+    let own = inspect(pattern, usage, cx.env.max_regex_program, &mut remarks);
+    for remark in remarks {
+        report(remark, value, cx);
+    }
+    own
 }
 
 /// Checks the size of a pattern's second form, if that `used`. What else is wrong with the pattern
@@ -61,48 +92,43 @@ pub(crate) fn check_second(
     if !used(&parsed.text) {
         return Some(());
     }
-    fits(pattern, &parsed, value, usage, cx)
+    match unfit(pattern, &parsed, usage, cx.env.max_regex_program) {
+        None => Some(()),
+        Some(remark) => {
+            report(remark, value, cx);
+            None
+        }
+    }
 }
 
-/// Reports a pattern whose program is too large.
-fn fits(pattern: &str, parsed: &Parsed, value: &Value, usage: &Use<'_>, cx: &mut Cx<'_>) -> Option<()> {
-    let limit = cx.env.max_regex_program;
+/// Why Envoy does not take what a pattern becomes.
+fn unfit(pattern: &str, parsed: &Parsed, usage: &Use<'_>, limit: usize) -> Option<Remark> {
     let Some(size) = usage.size(&parsed.text) else {
         let help = "write it without what RE2 may not find in a longer pattern, or as several tests";
-        report(
-            codes::BAD_REGEX,
-            0..pattern.len(),
-            "RE2 refuses what this pattern becomes".into(),
-            help.into(),
-            value,
-            cx,
-        );
-        return None;
+        return Some(Remark::new(codes::BAD_REGEX, 0..pattern.len(), "RE2 refuses what this pattern becomes", help));
     };
     if size <= limit {
-        return Some(());
+        return None;
     }
     let shown = if size >= re2::LARGEST { format!("more than {}", re2::LARGEST) } else { size.to_string() };
     let message = format!("the program of this pattern has size {shown}, and Envoy takes {limit}");
-    let raise = "or compile with `--max-regex-program N` where the clusters raise Envoy's limit";
+    let raise = "or give `--max-regex-program N` where the clusters raise Envoy's limit";
     let help = match shrink::smaller(pattern, parsed, usage, limit) {
         Some(smaller) => format!("{smaller}; {raise}"),
         None => format!("make it shorter, or several tests of it; {raise}"),
     };
-    report(codes::REGEX_TOO_LARGE, 0..pattern.len(), message, help, value, cx);
-    None
+    Some(Remark::new(codes::REGEX_TOO_LARGE, 0..pattern.len(), message, help))
 }
 
-/// Warns of what means something else than it seems to.
-fn odd(pattern: &str, parsed: &Parsed, value: &Value, usage: &Use<'_>, cx: &mut Cx<'_>) {
+/// Remarks on what means something else than it seems to.
+fn odd(pattern: &str, parsed: &Parsed, usage: &Use<'_>, remarks: &mut Vec<Remark>) {
     let first = |kind| parsed.oddities.iter().find(|o: &&Oddity| o.kind == kind);
     let shown = |oddity: &Oddity| pattern.get(oddity.at.clone()).unwrap_or("").to_owned();
     if let Some(oddity) = first(OddityKind::SetOperator).or_else(|| first(OddityKind::NestedClass)) {
-        let piece = shown(oddity);
-        let message = format!("`{piece}` in a class is read as plain characters");
+        let message = format!("`{}` in a class is read as plain characters", shown(oddity));
         let help =
             r"RE2 has no operators of classes: write out the characters, or `\` in front of these if they are meant";
-        report(codes::CLASS_OPERATOR, oddity.at.clone(), message, help.to_owned(), value, cx);
+        remarks.push(Remark::new(codes::CLASS_OPERATOR, oddity.at.clone(), message, help));
     }
     for oddity in &parsed.oddities {
         let piece = shown(oddity);
@@ -112,7 +138,7 @@ fn odd(pattern: &str, parsed: &Parsed, value: &Value, usage: &Use<'_>, cx: &mut 
             _ => continue,
         };
         let message = format!("`{piece}` is read as plain characters");
-        report(codes::READ_AS_TEXT, oddity.at.clone(), message, help, value, cx);
+        remarks.push(Remark::new(codes::READ_AS_TEXT, oddity.at.clone(), message, help));
     }
     let Some(beyond) = first(OddityKind::BeyondAscii) else { return };
     if let Some(what) = usage.escaped {
@@ -120,12 +146,11 @@ fn odd(pattern: &str, parsed: &Parsed, value: &Value, usage: &Use<'_>, cx: &mut 
         let escaped: String = piece.bytes().map(|b| format!("%{b:02X}")).collect();
         let message = format!("no {what} has `{piece}` as such");
         let help = format!("requests escape it: write it as they do, for example `{escaped}`");
-        report(codes::NEVER_UNESCAPED, beyond.at.clone(), message, help, value, cx);
+        remarks.push(Remark::new(codes::NEVER_UNESCAPED, beyond.at.clone(), message, help));
     } else if let Some(ascii) = first(OddityKind::AsciiOnly) {
-        let piece = shown(ascii);
-        let message = format!("`{piece}` knows ASCII alone, and the pattern has more than that");
+        let message = format!("`{}` knows ASCII alone, and the pattern has more than that", shown(ascii));
         let help = r"for letters and digits of every script write `\pL` and `\pN`";
-        report(codes::ASCII_CLASS, ascii.at.clone(), message, help.to_owned(), value, cx);
+        remarks.push(Remark::new(codes::ASCII_CLASS, ascii.at.clone(), message, help));
     }
 }
 
@@ -151,7 +176,8 @@ fn braces(piece: &str) -> String {
     }
 }
 
-fn report(code: Code, at: Range<usize>, message: String, help: String, value: &Value, cx: &mut Cx<'_>) {
+fn report(remark: Remark, value: &Value, cx: &mut Cx<'_>) {
+    let Remark { code, at, message, help } = remark;
     let mut diagnostic = Diagnostic::new(code, place(at, value, cx), message).help(help);
     if let ValueKind::Param(name) = &value.kind
         && let Some(source) = cx.env.params.get(name)

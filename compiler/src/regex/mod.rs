@@ -6,7 +6,7 @@ mod re2;
 mod shrink;
 pub(crate) mod within;
 
-pub(crate) use check::{Use, check, check_second};
+pub(crate) use check::{Remark, Use, check, check_second, inspect};
 
 use regex_syntax::ast::{self, Ast, parse::Parser};
 
@@ -24,9 +24,21 @@ pub fn verdict(pattern: &str) -> Result<usize, String> {
     Ok(re2::size(&canonical.tree).max(re2::size(&parsed.tree)))
 }
 
-/// How many groups a pattern has; 0 for one that does not parse.
-pub(crate) fn groups(pattern: &str) -> usize {
-    re2::parse(pattern).map_or(0, |parsed| parsed.groups)
+/// How many groups a pattern has, if it parses.
+pub(crate) fn groups(pattern: &str) -> Option<usize> {
+    re2::parse(pattern).ok().map(|parsed| parsed.groups)
+}
+
+/// The first `\N` of a substitution that names a group which a pattern with so many does not have.
+pub(crate) fn missing_group(substitution: &str, groups: usize) -> Option<char> {
+    let mut chars = substitution.chars();
+    while let Some(c) = chars.next() {
+        let named = if c == '\\' { chars.next() } else { None };
+        if let Some(digit) = named.filter(|d| d.to_digit(10).is_some_and(|n| n as usize > groups)) {
+            return Some(digit);
+        }
+    }
+    None
 }
 
 /// The literal text as a pattern.
@@ -126,6 +138,8 @@ mod tests {
 
     #[test]
     fn group_counts() {
-        assert_eq!(groups("(a)(?:b)(?P<c>d)"), 2);
+        assert_eq!(missing_group(r"/\\3/\1\2", 2), None);
+        assert_eq!(missing_group(r"/\3", 2), Some('3'));
+        assert_eq!(groups("(a)(?:b)(?P<c>d)"), Some(2));
     }
 }

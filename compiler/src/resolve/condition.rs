@@ -1,6 +1,6 @@
 //! Conditions of the tree → conditions of the program.
 
-use super::Cx;
+use super::{Cx, wildcard};
 use crate::clause::headers;
 use crate::ir::{Condition, Pattern, Subject, Test};
 use crate::lower::matches;
@@ -83,6 +83,11 @@ fn test<'a>(test: &'a tree::Test, negated: bool, cx: &mut Cx<'a>) -> Option<Cond
         tree::Subject::Query(name) => Subject::Query(query_name(name, cx)?),
         tree::Subject::Cookie(name) => Subject::Cookie(cookie_name(name, cx)?),
     };
+    if let (Subject::Host, Some(word)) = (&subject, test.values.iter().find(|v| is_exists(v))) {
+        let help = "every request has a host; `exists` is for `header`, `query` and `cookie`";
+        cx.error(codes::BAD_CONDITION, word.span, "`exists` does not fit here in a condition", help);
+        return None;
+    }
     if test.operator == Operator::Template && subject != Subject::Path {
         cx.error(codes::BAD_TEMPLATE, test.span, "a template is for paths", "use `regex`, `prefix` or `=`");
         return None;
@@ -101,6 +106,11 @@ fn test<'a>(test: &'a tree::Test, negated: bool, cx: &mut Cx<'a>) -> Option<Cond
         patterns.into_iter().collect::<Option<_>>()?
     };
     Some(Condition::Test(Test { subject, patterns }))
+}
+
+/// Whether a value is the word `exists`, for which the place of a host has no operator.
+fn is_exists(value: &Value) -> bool {
+    matches!(&value.kind, ValueKind::Word(word) if word == "exists")
 }
 
 fn regex<'a>(subject: &Subject, value: &'a Value, negated: bool, cx: &mut Cx<'a>) -> Option<Pattern> {
@@ -128,11 +138,13 @@ fn pattern<'a>(subject: &Subject, operator: Operator, value: &'a Value, cx: &mut
     }
     let text = cx.text(value)?;
     if operator == Operator::Template {
+        wildcard::check(text, operator, value, cx);
         return template(text, value, cx);
     }
     let in_pattern = match subject {
         Subject::Path => {
             path(text, operator, value, cx)?;
+            wildcard::check(text, operator, value, cx);
             matches!(operator, Operator::Suffix | Operator::Contains)
         }
         Subject::Host => {

@@ -21,6 +21,8 @@ pub(crate) struct Env<'a> {
     pub(crate) bundles: BTreeMap<&'a str, &'a Bundle>,
     pub(crate) services: BTreeMap<ServiceName, ServiceInfo>,
     pub(crate) routed: BTreeSet<ServiceName>,
+    /// The Services of declared versions.
+    pub(crate) of_versions: BTreeSet<ServiceName>,
 }
 
 /// One resolver's view: the program's names and its own diagnostics.

@@ -287,7 +287,7 @@ fn exists(name: &ServiceName, place: Span, cx: &mut Cx<'_>) -> Option<()> {
         unknown_service(name, codes::UNKNOWN_SERVICE, place, cx);
         return None;
     }
-    if !known(name, cx) && !declared_version(name, cx) {
+    if !known(name, cx) && !env.of_versions.contains(name) {
         let message = format!("nothing says that the service `{name}` exists");
         cx.report(
             Diagnostic::new(codes::UNCHECKED_SERVICE, place, message)
@@ -295,10 +295,6 @@ fn exists(name: &ServiceName, place: Span, cx: &mut Cx<'_>) -> Option<()> {
         );
     }
     Some(())
-}
-
-fn declared_version(name: &ServiceName, cx: &Cx<'_>) -> bool {
-    cx.env.services.values().any(|info| info.versions.values().any(|v| v.service == *name))
 }
 
 /// Reports a service that the catalog does not have, with the nearest that it has.

@@ -12,9 +12,11 @@ mod reach;
 mod route;
 mod rule;
 mod services;
+mod shares;
 mod tcp;
 mod usage;
 mod versions;
+pub(crate) mod wildcard;
 
 pub(crate) use cx::{Cx, Env};
 
@@ -76,9 +78,11 @@ fn resolve_with(
         bundles: declarations.bundles(&mut diagnostics),
         services: BTreeMap::new(),
         routed: declarations.routed(),
+        of_versions: BTreeSet::new(),
     };
     let (services, problems) = services::resolve(&declarations.services, &env);
     diagnostics.extend(problems);
+    env.of_versions = services.values().flat_map(|info| info.versions.values().map(|v| v.service.clone())).collect();
     env.services = services;
     diagnostics.extend(rule::check_bundles(&env));
 

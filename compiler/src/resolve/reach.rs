@@ -3,7 +3,7 @@
 use super::Cx;
 use super::rule::Draft;
 use crate::clause::redirect::Redirect;
-use crate::ir::{Action, Rule};
+use crate::ir::{self, Action, Rule};
 use crate::reach::{Lost, Reach};
 use crate::target;
 use meshc_dsl::Span;
@@ -102,13 +102,8 @@ fn whole(condition: &Condition) -> Option<Span> {
 /// Warns of rules that change nothing: the next one takes their requests too, and does the same.
 pub(crate) fn neighbours(rules: &[Rule], cx: &mut Cx<'_>) {
     for (rule, next) in rules.iter().zip(rules.iter().skip(1)) {
-        let (Some(condition), Some(wider)) = (&rule.condition, &next.condition) else { continue };
-        if !does_the_same(rule, next) {
-            continue;
-        }
-        let mut reach = Reach::new(!cx.env.target.has(&target::COOKIE_MATCH));
-        reach.add(wider);
-        if let Some(Lost::Taken { .. }) = reach.lost(condition) {
+        let Some(condition) = rule.condition.as_ref().filter(|_| does_the_same(rule, next)) else { continue };
+        if next.condition.as_ref().is_none_or(|wider| takes_all_of(wider, condition, cx)) {
             let message = "this rule changes nothing: the next one takes its requests too, and does the same";
             let diagnostic = Diagnostic::new(codes::SAME_AS_NEXT, rule.span, message)
                 .also(next.span, "this is the next one")
@@ -116,6 +111,12 @@ pub(crate) fn neighbours(rules: &[Rule], cx: &mut Cx<'_>) {
             cx.report(diagnostic);
         }
     }
+}
+
+fn takes_all_of(wider: &ir::Condition, condition: &ir::Condition, cx: &Cx<'_>) -> bool {
+    let mut reach = Reach::new(!cx.env.target.has(&target::COOKIE_MATCH));
+    reach.add(wider);
+    matches!(reach.lost(condition), Some(Lost::Taken { .. }))
 }
 
 /// Whether two rules do the same with a request, and count it against the same limit.

@@ -7,7 +7,7 @@ use super::ports::{self, Use};
 use super::reach;
 use super::rule::{Deed, Draft};
 use super::services::socket_address;
-use super::{Cx, Env, cookies, tcp};
+use super::{Cx, Env, cookies, shares, tcp};
 use crate::clause::accesslog::{self, AccessLog};
 use crate::clause::client_address::{self, ClientAddress};
 use crate::clause::key::Key;
@@ -337,7 +337,9 @@ fn rule<'a>(draft: &Draft<'a>, name: &str, upstreams: &mut Upstreams<'_>, cx: &m
         Deed::Respond(respond) => Action::Respond(respond.clone()),
         Deed::Forward(split) => {
             let read_only = is_read_only(split);
-            let split = upstreams.split(split, cx);
+            let written = split;
+            let split = upstreams.split(written, cx);
+            shares::check(written, split.as_deref().unwrap_or(&[]), draft.limit().as_ref(), cx);
             let mirrors = mirrors(draft, split.as_deref(), upstreams, cx);
             forward(draft, name, (split?, mirrors?), read_only, upstreams, cx)
         }

@@ -76,6 +76,8 @@ fn ports_alike(program: &Program, diagnostics: &mut Vec<Diagnostic>) {
             let diagnostic = Diagnostic::new(codes::PORTED_AND_UNPORTED, unported, message)
                 .also(ported, "used with a port here")
                 .help(format!("write its port once and for all: `service {}:PORT`", service.name));
+            // That nothing knows its port is the same mistake.
+            diagnostics.retain(|d| !(d.code == codes::UNKNOWN_PORT_SWEPT && d.place() == Some(unported)));
             diagnostics.push(diagnostic);
         }
     }

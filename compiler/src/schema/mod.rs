@@ -21,6 +21,8 @@ pub use walk::check;
 pub(crate) use walk::{field_of, place};
 
 use crate::target::Target;
+use meshc_dsl::Code;
+use meshc_dsl::diagnostic::codes;
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, MessageDescriptor};
 use ruleset::MessageRules;
 use std::collections::BTreeMap;
@@ -59,6 +61,20 @@ pub enum ProblemKind {
     UnknownType,
     /// What the target's agent or Envoy does not have.
     Target,
+}
+
+impl ProblemKind {
+    /// The diagnostic that it becomes.
+    pub(crate) fn code(self) -> Code {
+        match self {
+            ProblemKind::UnknownField => codes::UNKNOWN_FIELD,
+            ProblemKind::WrongType => codes::WRONG_TYPE,
+            ProblemKind::TwoArms => codes::TWO_ARMS,
+            ProblemKind::Rule => codes::FIELD_RULE,
+            ProblemKind::UnknownType => codes::UNKNOWN_TYPE,
+            ProblemKind::Target => codes::TARGET_CANNOT,
+        }
+    }
 }
 
 /// The API.

@@ -19,14 +19,14 @@ use crate::clause::retry::Retry;
 use crate::clause::upstream::UpstreamSettings;
 use crate::evaluate::{BadPattern, Plan, Request};
 use crate::ir::Program;
-use crate::resolve::{Settings, resolve_tested};
+use crate::resolve::resolve_tested;
 use crate::{Options, evaluate};
 use coverage::Probes;
 use meshc_dsl::diagnostic::{any_error, codes, sort};
 use meshc_dsl::parallel::map_parts;
 use meshc_dsl::syntax::{Declaration, Policy};
 use meshc_dsl::value::Portion;
-use meshc_dsl::{Diagnostic, FileId, Severity, Sources, Span, parse};
+use meshc_dsl::{Diagnostic, FileId, Severity, Sources, Span};
 use std::time::Duration;
 
 /// How many requests make a thread worth its start.
@@ -198,24 +198,15 @@ pub fn prepare(
 ) -> (Option<Suite>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let mut trees = Vec::with_capacity(policies.len());
-    for file in policies {
-        let text = sources.get(*file).map_or("", |f| f.text.as_str());
-        let (mut tree, mut problems) = parse::parse(*file, text);
+    for (mut tree, mut problems) in crate::parse_all(sources, policies) {
         diagnostics.append(&mut problems);
         diagnostics.append(&mut tree.test_diagnostics);
         trees.push(tree);
     }
     diagnostics.extend(trees.iter().flat_map(|tree| strangers(tree, sources)));
-    let settings = Settings {
-        sources,
-        catalog,
-        target: options.target,
-        namespace: &options.namespace,
-        params: &options.params,
-        max_regex_program: options.max_regex_program,
-    };
-    let (program, tests, mut problems) = resolve_tested(&trees, &settings);
+    let (program, tests, mut problems) = resolve_tested(&trees, &options.settings(sources, catalog));
     diagnostics.append(&mut problems);
+    crate::drop_followers(&mut diagnostics);
     sort(&mut diagnostics);
     if any_error(&diagnostics) {
         // As where it is compiled: facts only hide what is wrong.

@@ -9,6 +9,9 @@ use std::ops::Range;
 
 pub(super) struct Cx<'c> {
     pub(super) file: FileId,
+    pub(super) text: &'c str,
+    /// The largest program of a pattern that Envoy takes.
+    pub(super) max_regex_program: usize,
     /// Always a release of Cilium.
     pub(super) target: Target,
     pub(super) catalog: &'c Catalog,

@@ -7,6 +7,7 @@ mod http;
 mod meta;
 mod names;
 mod object;
+mod patterns;
 mod references;
 mod resources;
 mod services;
@@ -23,8 +24,15 @@ use names::World;
 
 /// Checks every CiliumEnvoyConfig and CiliumClusterwideEnvoyConfig of a file of Kubernetes objects
 /// (YAML or JSON, any number of documents, `List`s too), for a release of Cilium. For a plain Envoy
-/// they are held against the newest release.
-pub fn check_raw(file: FileId, text: &str, target: Target, catalog: &Catalog) -> Vec<Diagnostic> {
+/// they are held against the newest release. Patterns may have programs of a size up to
+/// `max_regex_program`.
+pub fn check_raw(
+    file: FileId,
+    text: &str,
+    target: Target,
+    catalog: &Catalog,
+    max_regex_program: usize,
+) -> Vec<Diagnostic> {
     let target = if target.is_cilium() { target } else { Target::DEFAULT };
     let documents = match Node::read_all(text) {
         Ok(documents) => documents,
@@ -35,7 +43,7 @@ pub fn check_raw(file: FileId, text: &str, target: Target, catalog: &Catalog) ->
         }
     };
     let Some(schema) = Schema::get() else { return Vec::new() };
-    let mut cx = Cx { file, target, catalog, schema, diagnostics: Vec::new() };
+    let mut cx = Cx { file, text, max_regex_program, target, catalog, schema, diagnostics: Vec::new() };
     let configs = object::configs(&documents, &mut cx);
     let world = World::of(&configs, &cx);
     for config in &configs {
@@ -43,6 +51,7 @@ pub fn check_raw(file: FileId, text: &str, target: Target, catalog: &Catalog) ->
         crd::check(config, &mut cx);
         services::check(config, &mut cx);
         resources::check(config, &mut cx);
+        patterns::check(config, &mut cx);
         references::check(config, &world, &mut cx);
         http::check(config, &mut cx);
         upstream::check(config, &mut cx);

@@ -1,5 +1,5 @@
 //! Each resource by itself: its type and name, the Envoy API's descriptors and field rules, fields
-//! that the API has given up, and patterns.
+//! that the API has given up.
 
 use super::cx::{Cx, entry, place};
 use super::object::{Config, Of};
@@ -8,7 +8,6 @@ use crate::yaml::{Kind, Node};
 use meshc_dsl::diagnostic::codes;
 use meshc_dsl::{Code, Diagnostic};
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
-use regex_syntax::ast::{self, parse::Parser};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -72,23 +71,12 @@ fn diagnostic(problem: Problem, cx: &Cx<'_>) -> Diagnostic {
         ProblemKind::TwoArms => "take one of the two away".to_owned(),
         _ => problem.help,
     };
-    Diagnostic::new(code(problem.kind), cx.span(&problem.range), problem.message).help(help)
-}
-
-fn code(kind: ProblemKind) -> Code {
-    match kind {
-        ProblemKind::UnknownField => codes::UNKNOWN_FIELD,
-        ProblemKind::WrongType => codes::WRONG_TYPE,
-        ProblemKind::TwoArms => codes::TWO_ARMS,
-        ProblemKind::Rule => codes::FIELD_RULE,
-        ProblemKind::UnknownType => codes::UNKNOWN_TYPE,
-        ProblemKind::Target => codes::TARGET_CANNOT,
-    }
+    Diagnostic::new(problem.kind.code(), cx.span(&problem.range), problem.message).help(help)
 }
 
 type Found = (Range<usize>, Code, String, String);
 
-/// Deprecated fields of a message, and its pattern if it is one.
+/// Deprecated fields of a message.
 fn look(node: &Node, message: &MessageDescriptor, found: &mut Vec<Found>) {
     for (key, value) in node.fields() {
         let Some(field) = field_of(message, &key.name) else { continue };
@@ -100,30 +88,10 @@ fn look(node: &Node, message: &MessageDescriptor, found: &mut Vec<Found>) {
             found.push((key.range.clone(), codes::DEPRECATED_FIELD, text, help.to_owned()));
         }
     }
-    if message.full_name() == "envoy.type.matcher.v3.RegexMatcher"
-        && let Some((key, value)) = entry(node, "regex")
-        && let Some(fault) = value.as_text().and_then(fault)
-    {
-        let help = "patterns have RE2's syntax, for example `^/v[0-9]+/.*`";
-        found.push((place((key, value)), codes::BAD_REGEX, fault, help.to_owned()));
-    }
 }
 
 fn deprecated(field: &FieldDescriptor) -> bool {
     field.field_descriptor_proto().options.as_ref().is_some_and(|options| options.deprecated())
-}
-
-/// What is wrong with a pattern, as far as RE2 and the parser at hand agree on syntax.
-fn fault(pattern: &str) -> Option<String> {
-    // RE2 alone has these.
-    if pattern.contains(r"\Q") || pattern.contains(r"\C") {
-        return None;
-    }
-    Parser::new().parse(pattern).err().map(|error| match error.kind() {
-        ast::ErrorKind::UnsupportedLookAround => "RE2 has no look-around".to_owned(),
-        ast::ErrorKind::UnsupportedBackreference => "RE2 has no back-references".to_owned(),
-        kind => format!("this pattern is broken: {kind}"),
-    })
 }
 
 /// Every resource has a name, and no other of its type has it.

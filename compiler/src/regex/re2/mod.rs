@@ -13,6 +13,7 @@ mod flatten;
 mod group;
 mod parse;
 mod program;
+mod repeat;
 mod runes;
 mod scripts;
 mod set;

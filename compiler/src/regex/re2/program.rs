@@ -2,7 +2,7 @@
 
 use super::ast::{Node, Often, Op, Place};
 use super::class::LAST;
-use super::parse::repeated;
+use super::repeat::repeated;
 use super::runes::RuneCache;
 use super::{LARGEST, class::Class};
 use std::rc::Rc;

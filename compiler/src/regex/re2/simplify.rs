@@ -2,7 +2,7 @@
 //! character are counted together, `x{2}` is `xx`, and `x{2,4}` is `xx(x(x)?)?`.
 
 use super::ast::{Flags, Node, Often, Op};
-use super::parse::repeated;
+use super::repeat::repeated;
 use std::rc::Rc;
 
 /// The tree without counts.
