@@ -5,7 +5,7 @@ import re
 
 from deploy.check import check, eq
 from deploy.program import CEC, Program
-from deploy.proxy import Proxy
+from deploy.proxy import Fault, Proxy
 from deploy.server import ADMIN
 
 CCEC = "/apis/cilium.io/v2/ciliumclusterwideenvoyconfigs"
@@ -84,12 +84,22 @@ def a_member_that_stays_is_a_rival(server, meshc):
 
 @check
 def a_rival_on_the_last_page_is_found(server, meshc):
-    """Lists come in pages of at most 50, and all of them are read."""
+    """Lists come in pages of at most 50, packed, and all of them are read."""
     program, other = Program(server, meshc, CART), Program(server, meshc, CART)
     for number in range(120):
         post(other, CEC.format(other.namespace), "CiliumEnvoyConfig", config(f"x{number:03}", f"x{number}"))
-    with Proxy(server) as proxy:
+    encodings = set()
+
+    class Notes(Fault):
+        """Notes what the sender of a list can unpack."""
+
+        def before(self, handler):
+            encodings.add(handler.headers.get("accept-encoding"))
+            return False
+
+    with Proxy(server, lambda n, method, path: Notes() if "limit=" in path else None) as proxy:
         program.apply(config=server.kubeconfig(ADMIN, proxy.url))
+    eq(encodings, {"gzip"})
     lists = [path for method, path in proxy.seen if method == "GET" and "limit=" in path]
     assert all("limit=50" in path for path in lists), lists
     pages = [path for path in lists if path.startswith("/apis/cilium.io/v2/ciliumenvoyconfigs?")]

@@ -3,7 +3,7 @@
 import concurrent.futures
 
 from deploy.check import check
-from deploy.program import Program, split
+from deploy.program import CEC, Program, split
 from deploy.proxy import Call, Proxy
 from deploy.server import ADMIN
 
@@ -47,6 +47,13 @@ def many_changed(program):
         program.write(f"route s{number}:5000 {{\n  timeout 3s\n  to s{number}\n}}\n", f"s{number}.mesh")
 
 
+def edited(program):
+    """Applied, then one object is made what no agent can parse: it is put back before it goes."""
+    applied(program)
+    path = f"{CEC.format(program.namespace)}/meshc-cart"
+    program.patch(path, {"spec": {"resources": [{"@type": "type.googleapis.com/no.such.Type", "name": "x"}]}})
+
+
 SCENARIOS = {
     "many": (many, ["apply"]),
     "many changed": (many_changed, ["apply"]),
@@ -54,6 +61,7 @@ SCENARIOS = {
     "change and prune": (changed, ["apply", "--yes"]),
     "rollback": (twice, ["rollback", "1", "--yes"]),
     "delete": (applied, ["delete", "--yes"]),
+    "delete what was edited": (edited, ["delete", "--yes"]),
 }
 
 

@@ -9,7 +9,7 @@ import time
 from deploy.basics import ROLE, grant
 from deploy.check import check, eq
 from deploy.program import Program, split
-from deploy.proxy import Call, Cut, Drip, Proxy, Reset, Says, Stall
+from deploy.proxy import Call, Cut, Drip, Fault, Proxy, Reset, Says, Stall
 from deploy.server import ADMIN, DEPLOYER
 
 STATUS = {"kind": "Status", "apiVersion": "v1", "status": "Failure"}
@@ -74,6 +74,32 @@ def every_fault_at_every_request(server, meshc):
         problems = [p for p in pool.map(one, cases) if p]
     print(f"   {len(cases)} runs through a fault, {first} and {total - first} requests", flush=True)
     assert not problems, f"{len(problems)} of {len(cases)}\n" + "\n".join(problems[:5])
+
+
+@check
+def requests_are_many_at_once_but_bounded(server, meshc):
+    """Forty objects are tried and written at once, in sixteen requests at most."""
+    program = Program(server, meshc, "")
+    for number in range(40):
+        program.service(f"s{number}")
+    program.write("".join(f"route s{number}:5000 to s{number}\n" for number in range(40)))
+    lock, now, peaks = threading.Lock(), [0], []
+
+    class Counts(Fault):
+        """Takes its time, and notes how many do so."""
+
+        def before(self, handler):
+            with lock:
+                now[0] += 1
+                peaks.append(now[0])
+            time.sleep(0.1)
+            with lock:
+                now[0] -= 1
+            return False
+
+    with Proxy(server, lambda number, method, path: Counts()) as proxy:
+        program.apply(config=server.kubeconfig(ADMIN, proxy.url))
+    assert 8 <= max(peaks) <= 16, max(peaks)
 
 
 @check

@@ -16,6 +16,7 @@ import urllib.request
 import yaml
 
 ADMIN, DEPLOYER, STRANGER = "admin-token", "deployer-token", "stranger-token"
+VISITOR = "visitor-token"
 CRDS = "pkg/k8s/apis/cilium.io/client/crds/v2"
 
 
@@ -55,7 +56,7 @@ class Server:
         self.etcd = self.process = None
         key = self.folder / "key.pem"
         subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
-        tokens = f'{ADMIN},admin,1,"system:masters"\n{DEPLOYER},deployer,2\n{STRANGER},stranger,3\n'
+        tokens = f'{ADMIN},admin,1,"system:masters"\n{DEPLOYER},deployer,2\n{STRANGER},stranger,3\n{VISITOR},visitor,4\n'
         (self.folder / "tokens.csv").write_text(tokens)
         try:
             self.start_etcd()

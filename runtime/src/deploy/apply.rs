@@ -126,19 +126,19 @@ pub async fn prepare(
             set.name
         )));
     }
-    rehearsed(client, &mut plan, options.force).await?;
+    rehearsed(client, &mut plan, options.force, renew).await?;
     let restores = restore::plan(client, set, &plan.prune).await?;
     Ok(Prepared { plan, parent, renew, restores })
 }
 
-/// Has the API server try every write. What would change nothing is no write.
-async fn rehearsed(client: &Client, plan: &mut Plan, force: bool) -> Result<(), Error> {
+/// Has the API server try every write. What would change nothing is no write, unless all are written anew.
+async fn rehearsed(client: &Client, plan: &mut Plan, force: bool, renew: bool) -> Result<(), Error> {
     let tried: Vec<Arc<Step>> = plan.writes().cloned().collect();
     let changes = rehearse_all(client, tried, force).await?;
     let writes = plan.steps.iter_mut().filter(|step| step.verb != Verb::Keep);
     for (step, changes) in writes.zip(changes) {
         if !changes && matches!(step.verb, Verb::Change(_)) && step.live.as_ref().is_some_and(|l| l.ours) {
-            Arc::make_mut(step).verb = Verb::Keep;
+            Arc::make_mut(step).verb = if renew { Verb::Renew } else { Verb::Keep };
         }
     }
     Ok(())

@@ -1,8 +1,8 @@
-//! In which order a plan is carried out, so that no service is without its steering for longer than it must.
+//! In which order a plan is carried out, so that every service ends up steered as it shall be.
 //!
-//! Since 1.18 Cilium clears a service's redirect when any of the objects that steer it goes or lets go of
-//! it, also when another one has taken it by then; before, it refuses the second one. Hence what is let
-//! go is let go first.
+//! Cilium 1.18 and 1.19 clear a service's redirect when any of the objects that steer it goes or lets go of
+//! it, also when another one has taken it by then; older ones refuse the second object. Hence what is let go
+//! is let go first.
 
 use super::object::{Desired, Kind, Live};
 use super::plan::{Plan, Step};
