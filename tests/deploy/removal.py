@@ -68,7 +68,7 @@ def what_no_revision_has_goes_as_it_is(server, meshc):
 
 @check
 def a_service_is_let_go_before_it_is_taken(server, meshc):
-    """Cilium clears a redirect when either of two objects goes: the old one goes first, or lets go first."""
+    """Cilium refused a second object for a service before 1.18: the old one goes first, or lets go first."""
     program = Program(server, meshc, "route cart:5000, web:5000 to cart:5000\n")
     program.apply()
     program.write("route web:5000 to web\n")

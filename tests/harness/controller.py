@@ -38,10 +38,12 @@ devicename: test
 
 
 class Case:
-    """A manifest with the Services and endpoints that are in the cluster."""
+    """A manifest with the Services and endpoints that are in the cluster; `steps` are what comes after it:
+    `add`, `update` or `delete`, and an object."""
 
-    def __init__(self, name, manifest, catalog=(), endpoints=None):
+    def __init__(self, name, manifest, catalog=(), endpoints=None, steps=()):
         self.name = name
+        self.steps = list(steps)
         self.objects = [item for item in manifest if item]
         self.services = _services(self.objects, catalog)
         self.endpoints = endpoints or {}
@@ -134,6 +136,10 @@ def _archive(case):
         if item["kind"] != "Service":
             files[f"policy-{index:03}.yaml"] = item
     adds = "\n".join(f"k8s/add {name}" for name in files)
+    for index, (verb, item) in enumerate(case.steps):
+        files[f"policy-step-{index:03}.yaml"] = item
+        # Each is taken in before the next one comes.
+        adds += f"\nsleep 500ms\nk8s/{verb} policy-step-{index:03}.yaml"
     parts = [SCRIPT.format(adds=adds)]
     # JSON is YAML, and has no lines that could be taken for the archive's own.
     parts += [f"-- {name} --\n{json.dumps(item)}\n" for name, item in files.items()]

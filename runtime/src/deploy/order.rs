@@ -1,8 +1,7 @@
 //! In which order a plan is carried out, so that every service ends up steered as it shall be.
 //!
-//! Cilium 1.18 and 1.19 clear a service's redirect when any of the objects that steer it goes or lets go of
-//! it, also when another one has taken it by then; older ones refuse the second object. Hence what is let go
-//! is let go first.
+//! Before 1.18 Cilium refuses a second object for a service that another one steers, and does not look at it
+//! again when the first one is gone. Hence what is let go is let go first.
 
 use super::object::{Desired, Kind, Live};
 use super::plan::{Plan, Step};
