@@ -84,6 +84,7 @@ fn text(plan: &Plan) -> String {
 
 /// Each field: what is there, then what would be.
 pub(super) fn lines(found: &[Difference]) -> String {
+    let found = deploy::told(found);
     let value = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
     let line = |d: &Difference| format!("    {}: {} → {}", d.path, value(&d.live), value(&d.ours));
     found.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -94,7 +95,7 @@ fn as_json(changed: &[Changed], plan: &Plan) -> Value {
     for step in &plan.steps {
         let (word, fields) = match &step.verb {
             Verb::Create => ("created", Vec::new()),
-            Verb::Change(found) => ("changed", found.clone()),
+            Verb::Change(found) => ("changed", deploy::told(found)),
             Verb::Adopt => ("adopted", Vec::new()),
             Verb::Renew | Verb::Keep => continue,
         };

@@ -1,7 +1,10 @@
 """What the nodes' agents made of a set: `status`, and `apply --wait`."""
 
+import json
+import os
 import time
 
+from deploy import controller, envoy
 from deploy.basics import ROLE, config_name, grant
 from deploy.check import check, eq
 from deploy.cilium import Cilium, balancer, dump, tables
@@ -9,6 +12,11 @@ from deploy.diffs import on_terminal
 from deploy.program import CEC, Program, split
 from deploy.server import DEPLOYER
 
+CONTROLLERS = {
+    "1.18": os.environ.get("MESHC_TEST_CONTROLLER_1_18", ""),
+    "1.20": os.environ.get("MESHC_TEST_CONTROLLER_1_20", ""),
+}
+ENVOY = os.environ.get("MESHC_TEST_ENVOY", "")
 NACK = "NACK: listener: Didn't find a registered implementation for 'envoy.filters.http.lua'"
 
 
@@ -46,6 +54,23 @@ def accepted_by_all_nodes(server, meshc):
 
 
 @check
+def objects_of_the_whole_cluster(server, meshc):
+    program = Program(server, meshc, "")
+    program.write(f"scope cluster\nroute {program.namespace}/cart:5000 to {program.namespace}/cart\n")
+    program.apply()
+    items = program.items("/apis/cilium.io/v2/ciliumclusterwideenvoyconfigs")
+    own = [item for item in items if item["spec"]["services"][0]["namespace"] == program.namespace]
+    with Cilium(server) as cilium:
+        for node in cilium.nodes:
+            node.says(**tables(own))
+        eq(agents(program, cilium)[0], {"accepted": 2, "nodes": 2, "others": []})
+        found = program.json("doctor", *cilium.option)["findings"]
+        subject = "permission on ciliumclusterwideenvoyconfigs in all namespaces"
+        eq([f["found"] for f in found if f["subject"] == subject], ["list, get, create, patch, delete"])
+    eq(program.run("delete", "--yes").code, 0)
+
+
+@check
 def refused_with_the_text_of_the_agent(server, meshc):
     program = applied(server, meshc)
     with Cilium(server) as cilium:
@@ -74,6 +99,21 @@ def an_older_version_is_not_accepted(server, meshc):
         result = program.run("apply", "--wait", "--timeout", "4s", *cilium.option)
         eq(result.code, 3, result)
         assert "in time" in result.err and "another version" in result.err, result
+
+
+@check
+def what_the_agent_left_out(server, meshc):
+    """An agent leaves out a resource that it cannot read, and takes the rest of the object."""
+    program = applied(server, meshc)
+    with Cilium(server, nodes=("a",)) as cilium:
+        config = next(iter(program.configs().values()))
+        answers = tables([config])
+        left = [{} if r["@type"].endswith(".RouteConfiguration") else r for r in config["spec"]["resources"]]
+        row = json.loads(answers["configs"])
+        row["Spec"]["resources"] = left
+        cilium.nodes[0].says(**{**answers, "configs": json.dumps(row, indent=2)})
+        state, text = others(agents(program, cilium, code=1)[0])["a"]
+        assert state == "waiting" and "left out the RouteConfiguration" in text, text
 
 
 @check
@@ -111,6 +151,92 @@ def agents_without_tables(server, meshc):
         assert state == "waiting" and "another version" in text, text
         node.says(envoy=dump(configs)[:300])
         eq(others(agents(program, cilium)[0])["a"][0], "not seen")
+
+
+@check
+def the_tables_of_ciliums_own_controllers(server, meshc):
+    """What the agents of 1.18 and 1.20 really print for our objects, long lines broken as their client does."""
+    for release, binary in CONTROLLERS.items():
+        program = Program(server, meshc)
+        program.write("route cart:5000 {\n  timeout 3s\n  50% cart, 50% web\n}\n", "cart.mesh")
+        program.apply("--target", f"cilium-{release}")
+        configs, services = list(program.configs().values()), list(program.services().values())
+        printed = controller.tables(binary, configs, services)
+        broken = {name: controller.broken(text) for name, text in printed.items()}
+        with Cilium(server) as cilium:
+            for node, answers in zip(cilium.nodes, (printed, broken)):
+                node.says(**answers)
+            for item in program.json("status", *cilium.option)["objects"]:
+                if item["agents"]:
+                    eq(item["agents"], {"accepted": 2, "nodes": 2, "others": []}, f"{release} {item['name']}")
+            # One service less in the cluster, and another version.
+            rest = [s for s in services if s["metadata"]["name"] != "cart"]
+            cilium.nodes[0].says(**controller.tables(binary, configs, rest))
+            found = {o["name"]: o["agents"] for o in program.json("status", *cilium.option, code=1)["objects"]}
+            eq(others(found["meshc-helloworld"]), {}, release)
+            assert "cart port 5000 is not steered" in others(found["meshc-cart"])["a"][1], found
+            program.write(split(50))
+            program.apply("--target", f"cilium-{release}")
+            found = {o["name"]: o["agents"] for o in program.json("status", *cilium.option, code=1)["objects"]}
+            assert "another version" in others(found["meshc-helloworld"])["b"][1], found
+            eq(others(found["meshc-cart"]).get("b"), None, release)
+
+
+MANY_CLAUSES = """
+service cart circuit-breaker max-connections 200
+
+route cart:5000 {
+  50% cart, 50% web
+  when path = "/a" and header version = "foo" {
+    to web
+    rewrite regex `^/foo.*$` to "/"
+    timeout 250ms
+  }
+  when path prefix "/admin" and not header x-staff exists { respond 403 "staff only" }
+  when path prefix "/search" { ratelimit 50/s burst 100 }
+  retry 3 on 5xx per-try 1s
+  response header set x-frame-options "DENY"
+}
+
+route web:5000 {
+  protocol tcp
+  95% web, 5% cart
+  idle-timeout 1h
+}
+"""
+
+
+@check
+def the_word_of_a_real_envoy(server, meshc):
+    """What a real Envoy says it has is recognized, whatever form it gives it; and what it refuses."""
+    program = Program(server, meshc)
+    program.write(MANY_CLAUSES, "many.mesh")
+    program.apply("--target", "cilium-1.16")
+    configs = list(program.configs().values())
+    addresses = [program.services()[name]["spec"]["clusterIP"] for name in ("helloworld", "cart", "web")]
+
+    def verdicts(cilium, code):
+        objects = program.json("status", *cilium.option, code=code)["objects"]
+        return {o["name"]: o["agents"] for o in objects if o["agents"]}
+
+    with Cilium(server, nodes=("a",)) as cilium:
+        node = cilium.nodes[0]
+        node.says(envoy=envoy.dump(ENVOY, configs), balancer=balancer(addresses))
+        accepted = {"accepted": 1, "nodes": 1, "others": []}
+        eq(verdicts(cilium, 0), {c["metadata"]["name"]: accepted for c in configs})
+        program.write(split(50))
+        program.apply("--target", "cilium-1.16")
+        found = verdicts(cilium, 1)
+        assert "another version" in found.pop("meshc-helloworld")["others"][0]["text"]
+        eq(set(map(str, found.values())), {str(accepted)}, "the others are as they were")
+
+        def spoil(listener):
+            listener["filter_chains"] *= 2
+
+        node.says(envoy=envoy.dump(ENVOY, configs, spoil))
+        found = verdicts(cilium, 1)
+        eq({v["others"][0]["state"] for v in found.values()}, {"refused"}, found)
+        assert all("filter chain" in v["others"][0]["text"] for v in found.values()), found
 
 
 @check

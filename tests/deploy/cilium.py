@@ -130,6 +130,11 @@ class Cilium:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def place(config):
+    """The namespace of an object; none for one of the whole cluster."""
+    return config["metadata"].get("namespace", "")
+
+
 def rows(objects):
     """A table as the agent's shell prints it as JSON."""
     return "".join(json.dumps(item, indent=2) + "\n" for item in objects)
@@ -150,7 +155,7 @@ def resources(config):
 def table_of_configs(configs, selected=True):
     return rows(
         {
-            "Name": {"Namespace": c["metadata"]["namespace"], "Name": c["metadata"]["name"]},
+            "Name": {"Namespace": place(c), "Name": c["metadata"]["name"]},
             "Spec": c["spec"],
             "Labels": c["metadata"].get("labels"),
             "SelectsLocalNode": selected,
@@ -180,8 +185,8 @@ def table_of_resources(configs, release=20, kind="Done", error=""):
             "ReferencedServices": [],
         }
 
-    sync = [row("backendsync", c["metadata"]["namespace"], "web", {"Listeners": None}) for c in configs]
-    own = [row("cec", c["metadata"]["namespace"], c["metadata"]["name"], resources(c)) for c in configs]
+    sync = [row("backendsync", place(c), "web", {"Listeners": None}) for c in configs]
+    own = [row("cec", place(c), c["metadata"]["name"], resources(c)) for c in configs]
     return rows([*sync, *own])
 
 
@@ -191,7 +196,7 @@ def table_of_services(configs, release=20, port=PROXY):
         redirect = {"ProxyPort": port, "Ports": ports}
         if release >= 20:
             return {"Name": f"{namespace}/{name}", "Source": "k8s", "ProxyRedirects": [redirect]}
-        name = {"Namespace": namespace, "Name": name, "Cluster": ""}
+        name = {"namespace": namespace, "name": name}
         return {"Name": name, "Source": "k8s", "ProxyRedirect": redirect}
 
     return rows(row(service) for c in configs for service in c["spec"]["services"])

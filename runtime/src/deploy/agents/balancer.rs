@@ -1,5 +1,5 @@
-//! Agents up to 1.17: Envoy's configuration, and the load balancer's map, which says by address whether a
-//! service is steered.
+//! Agents from 1.15 to 1.17: Envoy's configuration, and the load balancer's map, which says by address whether
+//! a service is steered. Those of 1.14 do not show the first.
 
 use super::super::client::Client;
 use super::super::object::Kind;

@@ -32,7 +32,9 @@ impl<'d> Dump<'d> {
             configs.iter().filter_map(move |c| c.get(key)?.as_array()).flatten().collect::<Vec<&'d Value>>()
         };
         for entry in all("dynamic_listeners") {
-            let Some(name) = entry.get("name").and_then(Value::as_str) else { continue };
+            // A listener that never was has its name only in what was refused.
+            let name = entry.get("name").or_else(|| entry.pointer("/error_state/failed_configuration/name"));
+            let Some(name) = name.and_then(Value::as_str) else { continue };
             dump.listeners.extend(entry.pointer("/active_state/listener").map(|listener| (name, listener)));
             dump.refused.extend(entry.pointer("/error_state/details").and_then(Value::as_str).map(|d| (name, d)));
         }
@@ -87,7 +89,7 @@ impl<'d> Dump<'d> {
 
 /// Whether a message has all that we set. Envoy leaves defaults out and writes fields in snake case; the agent
 /// adds filters and fields.
-fn has(theirs: &Value, ours: &Value) -> bool {
+pub(super) fn has(theirs: &Value, ours: &Value) -> bool {
     match (theirs, ours) {
         (Value::Object(theirs), Value::Object(ours)) => ours.iter().all(|(key, value)| {
             let there =
@@ -100,8 +102,9 @@ fn has(theirs: &Value, ours: &Value) -> bool {
         }
         (Value::String(a), Value::String(b)) => a == b || seconds(a).is_some_and(|s| seconds(b) == Some(s)),
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
-        // 64-bit numbers are texts in one of the two.
-        (Value::Number(n), Value::String(t)) | (Value::String(t), Value::Number(n)) => n.to_string() == *t,
+        // 64-bit numbers are texts in one of the two, and the numbers of enums have names in Envoy's.
+        (Value::Number(n), Value::String(t)) => n.to_string() == *t,
+        (Value::String(t), Value::Number(n)) => n.to_string() == *t || t.starts_with(|c: char| c.is_ascii_alphabetic()),
         (a, b) => a == b,
     }
 }
@@ -161,6 +164,10 @@ mod tests {
         let mut config = config();
         config["configs"][1]["dynamic_listeners"][0]["error_state"] = json!({"details": "no such filter"});
         assert_eq!(verdict(&config), Verdict::Refused("no such filter".into()));
+        // A new one has no entry of its own.
+        config["configs"][1]["dynamic_listeners"][0] = json!({"error_state": {
+            "failed_configuration": {"name": "shop/web/in"}, "details": "no"}});
+        assert_eq!(verdict(&config), Verdict::Refused("no".into()));
     }
 
     #[test]
@@ -178,6 +185,8 @@ mod tests {
         let theirs = json!({"a_b": "0.100s", "list": [{"name": "theirs"}, {"name": "ours", "more": 1}], "n": "7"});
         assert!(has(&theirs, &json!({"aB": "0.1s", "list": [{"name": "ours"}], "n": 7, "off": false})));
         assert!(has(&theirs, &json!({"lbPolicy": "ROUND_ROBIN", "empty": {}})));
+        assert!(has(&json!({"code": "TooManyRequests"}), &json!({"code": 429})), "a number of an enum");
+        assert!(!has(&json!({"n": "8"}), &json!({"n": 7})));
         assert!(!has(&theirs, &json!({"aB": "0.2s"})));
         assert!(!has(&theirs, &json!({"list": [{"name": "ours", "more": 2}]})));
         assert!(!has(&theirs, &json!({"list": [{"name": "ours"}, {"name": "theirs"}]})), "their order counts");

@@ -30,6 +30,8 @@ pub(super) struct Expected {
     pub(super) steered: Vec<Steered>,
     /// Its resources, as in the object.
     pub(super) resources: Vec<Value>,
+    /// The rest of its specification.
+    pub(super) rest: Value,
 }
 
 impl Expected {
@@ -40,12 +42,17 @@ impl Expected {
 
     fn of(object: &Desired) -> Expected {
         let list = |pointer: &str| object.value.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut rest = object.value.get("spec").cloned().unwrap_or_default();
+        if let Some(spec) = rest.as_object_mut() {
+            spec.remove("resources");
+        }
         let content = object.value.pointer("/metadata/labels").and_then(|l| l.get(CONTENT)?.as_str());
         Expected {
             id: object.id.clone(),
             content: content.map(str::to_owned),
             steered: list("/spec/services").iter().filter_map(steered).collect(),
             resources: list("/spec/resources"),
+            rest,
         }
     }
 

@@ -21,6 +21,8 @@ struct Config {
     labels: Option<BTreeMap<String, String>>,
     selects_local_node: bool,
     #[serde(default)]
+    spec: Value,
+    #[serde(default)]
     listeners: Option<Vec<Listener>>,
     #[serde(default)]
     resources: Value,
@@ -108,6 +110,9 @@ impl<'t> Tables<'t> {
         if !config.selects_local_node {
             return Verdict::Elsewhere;
         }
+        if let Some(lacking) = lacking(&config.spec, expected) {
+            return Verdict::Waiting(lacking);
+        }
         // The agent makes the one table of the other, a little later.
         let Some(resource) = self.resources.get(&name).filter(|r| r.resources == config.resources) else {
             return waiting("the agent has not handed it to Envoy");
@@ -147,6 +152,24 @@ impl<'t> Tables<'t> {
     }
 }
 
+/// What the agent does not have although it has the object: it leaves out what it cannot read.
+fn lacking(spec: &Value, expected: &Expected) -> Option<String> {
+    let theirs = spec.get("resources").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for ours in &expected.resources {
+        let same = |key: &str, there: &Value| there.get(key) == ours.get(key);
+        if !theirs.iter().any(|there| same("@type", there) && same("name", there) && dump::has(there, ours)) {
+            let text = |key: &str| ours.get(key).and_then(Value::as_str).unwrap_or_default();
+            let kind = text("@type").rsplit('.').next().unwrap_or_default();
+            return Some(format!(
+                "the agent left out the {kind} `{}`, or has another one; its log says why",
+                text("name")
+            ));
+        }
+    }
+    let has_rest = dump::has(spec, &expected.rest);
+    (!has_rest).then(|| "the agent has other services for it".to_owned())
+}
+
 fn shown(service: &Steered) -> String {
     let ports: Vec<String> = service.ports.iter().map(u16::to_string).collect();
     match ports.as_slice() {
@@ -178,7 +201,10 @@ fn rows<T: DeserializeOwned>(text: &str) -> Option<Vec<T>> {
 fn redirects(service: &Value) -> Option<(String, Vec<(u16, BTreeSet<u16>)>)> {
     let name = match service.get("Name")? {
         Value::String(name) => name.clone(),
-        name => format!("{}/{}", name.get("Namespace")?.as_str()?, name.get("Name")?.as_str()?),
+        name => {
+            let part = |one: &str, other: &str| name.get(one).or_else(|| name.get(other))?.as_str();
+            format!("{}/{}", part("namespace", "Namespace")?, part("name", "Name")?)
+        }
     };
     let found = ["ProxyRedirect", "ProxyRedirects"].iter().filter_map(|key| service.get(*key));
     let found = found.flat_map(|value| match value {

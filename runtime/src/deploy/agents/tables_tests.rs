@@ -11,7 +11,12 @@ const CONFIGS: &str = r#"{
     "Name": "web"
   },
   "Spec": {
-    "resources": [{"@type": "type.googleapis.com/envoy.config.listener.v3.Listener", "name": "shop/web/in"}]
+    "services": [{"name": "web", "namespace": "shop", "ports": [80], "listener": "shop/web/in"}],
+    "resources": [
+      {"@type": "type.googleapis.com/envoy.config.listener.v3.Listener", "name": "shop/web/in"},
+      {"@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "name": "shop/web/in"},
+      {"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": "shop/web/v1", "connectTimeout": "0.250s"}
+    ]
   },
   "Labels": {
     "meshc.dev/content": "abc"
@@ -48,11 +53,11 @@ const RESOURCES_18: &str = r#"{
 }
 "#;
 const SERVICES_18: &str = r#"{
-  "Name": {"Namespace": "shop", "Name": "web", "Cluster": ""},
+  "Name": {"namespace": "shop", "name": "web"},
   "ProxyRedirect": {"ProxyPort": 10123, "Ports": [80]}
 }
 {
-  "Name": {"Namespace": "shop", "Name": "db", "Cluster": ""},
+  "Name": {"namespace": "shop", "name": "db"},
   "ProxyRedirect": null
 }
 "#;
@@ -112,10 +117,23 @@ fn what_is_on_its_way_is_not_accepted() {
     let older = of(&output(CONFIGS, RESOURCES_18, SERVICES_18), &example("def"));
     assert!(waits(&older, "another version"), "{older:?}");
     let behind =
-        verdict(&CONFIGS.replacen("{\"name\": \"shop/web/in\"}", "{\"name\": \"new\"}", 1), RESOURCES_18, SERVICES_18);
+        verdict(&CONFIGS.replace("{\"name\": \"shop/web/in\"}", "{\"name\": \"new\"}"), RESOURCES_18, SERVICES_18);
     assert!(waits(&behind, "not handed"), "{behind:?}");
     let pending = verdict(CONFIGS, &resources_20("Pending", ""), SERVICES_20);
     assert!(waits(&pending, "not answered"), "{pending:?}");
+}
+
+#[test]
+fn what_the_agent_left_out_is_told() {
+    let route = r#"{"@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "name": "shop/web/in"}"#;
+    for (text, other, what) in [
+        (route, "{}", "left out the RouteConfiguration `shop/web/in`"),
+        ("0.250s", "1s", "left out the Cluster `shop/web/v1`"),
+        (r#""ports": [80]"#, r#""ports": [81]"#, "other services"),
+    ] {
+        let found = verdict(&CONFIGS.replacen(text, other, 1), RESOURCES_18, SERVICES_18);
+        assert!(waits(&found, what), "{found:?}");
+    }
 }
 
 #[test]

@@ -27,7 +27,8 @@ pub async fn wait(
         progress(&view);
         let refused = lines(&view, |verdict| matches!(verdict, Verdict::Refused(_)));
         if !refused.is_empty() {
-            return Err(Error::Agents(format!("not every node accepted the set:\n{}", refused.join("\n"))));
+            let hint = "`meshc rollback` brings the revision before it back";
+            return Err(Error::Agents(format!("not every node accepted the set; {hint}\n{}", refused.join("\n"))));
         }
         let open = lines(&view, |verdict| *verdict != Verdict::Accepted);
         if open.is_empty() {

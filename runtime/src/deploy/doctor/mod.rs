@@ -56,7 +56,7 @@ pub async fn examine(client: &Client, set: &Set, namespace: &str, targets: &[Tar
     if !served.is_empty() {
         findings.extend(definitions::fields(client).await);
     }
-    let scope = Parent::read(client, set).await.map(|parent| parent.scope().namespaces).unwrap_or_default();
+    let scope = Parent::read(client, set).await.map(|parent| parent.scope()).unwrap_or_default();
     for need in rights::of_set(set, &scope, namespace) {
         findings.push(rights::finding(client, &need, &served).await?);
     }

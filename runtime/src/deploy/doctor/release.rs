@@ -106,8 +106,11 @@ fn unfit(wanted: Target, cluster: Target) -> Option<Finding> {
 
 fn lacks(target: Target) -> String {
     let lacking = FEATURES.iter().filter(|feature| !target.has(feature));
-    let lacking: Vec<String> = lacking.map(|f| format!("{} (from {})", f.name, f.releases())).collect();
-    if lacking.is_empty() { "all of the language".to_owned() } else { format!("not: {}", lacking.join(", ")) }
+    let lacking: Vec<String> = lacking.map(|f| format!("{} (from {})", f.name, f.first())).collect();
+    match lacking.as_slice() {
+        [] => "all of the language".to_owned(),
+        lacking => format!("all of the language but {}", lacking.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::super::client::{Call, Client};
 use super::super::error::Error;
 use super::super::history;
 use super::super::object::Kind;
-use super::super::set::Set;
+use super::super::set::{Scope, Set};
 use super::Finding;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,16 +37,20 @@ impl Need {
 
 /// All that the life of a set takes: in its own namespace, in those that have objects of it, and to see the
 /// agents.
-pub(super) fn of_set(set: &Set, namespaces: &BTreeSet<String>, cilium: &str) -> Vec<Need> {
+pub(super) fn of_set(set: &Set, scope: &Scope, cilium: &str) -> Vec<Need> {
     let own = set.namespace.as_str();
-    let with_objects: BTreeSet<&str> = namespaces.iter().map(String::as_str).chain([own]).collect();
+    let with_objects: BTreeSet<&str> = scope.namespaces.iter().map(String::as_str).chain([own]).collect();
     let mut needs = Vec::new();
     for namespace in with_objects {
         needs.push(Need::of(Kind::CiliumEnvoyConfig, &["get", "create", "patch", "delete"], Some(namespace)));
         needs.push(Need::of(Kind::Service, &["get", "list", "create", "patch", "delete"], Some(namespace)));
     }
     needs.push(Need::of(Kind::CiliumEnvoyConfig, &["list"], None));
-    needs.push(Need::of(Kind::CiliumClusterwideEnvoyConfig, &["list"], None));
+    let everywhere: &[&str] = match scope.kinds.contains(&Kind::CiliumClusterwideEnvoyConfig) {
+        true => &["list", "get", "create", "patch", "delete"],
+        false => &["list"],
+    };
+    needs.push(Need::of(Kind::CiliumClusterwideEnvoyConfig, everywhere, None));
     needs.push(Need::new(&["get", "create", "update", "delete"], "", "configmaps", Some(own)));
     needs.push(Need::new(&["list", "create", "delete"], "", "secrets", Some(own)));
     let agents = |verbs: &[&'static str], resource, sub| Need {
