@@ -41,12 +41,13 @@ impl Expected {
     }
 
     fn of(object: &Desired) -> Expected {
-        let list = |pointer: &str| object.value.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
-        let mut rest = object.value.get("spec").cloned().unwrap_or_default();
+        let value = object.value.tree();
+        let list = |pointer: &str| value.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut rest = value.get("spec").cloned().unwrap_or_default();
         if let Some(spec) = rest.as_object_mut() {
             spec.remove("resources");
         }
-        let content = object.value.pointer("/metadata/labels").and_then(|l| l.get(CONTENT)?.as_str());
+        let content = value.pointer("/metadata/labels").and_then(|l| l.get(CONTENT)?.as_str());
         Expected {
             id: object.id.clone(),
             content: content.map(str::to_owned),
