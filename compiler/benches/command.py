@@ -49,6 +49,58 @@ def library(printer, listed):
     return min(float(t.removesuffix("ms")) for t in times) / 1e3
 
 
+POLICY = """namespace shop
+service svc-{at}:8080 {{
+  version v1
+  version v2
+}}
+route svc-{at} {{
+  90% v1, 10% v2
+  timeout 10s
+  retry 3 on reset
+  when path prefix "/api" and header version = "foo" {{ to v2 }}
+  when path = "/metrics" {{ to v1; ratelimit 2/5s }}
+}}
+"""
+
+ROUTE = """      - match: {{safe_regex: {{regex: "/users/[0-9]+/{at}"}}}}
+        route: {{cluster: default/big/echo, timeout: 5s}}
+"""
+
+
+def check_times(meshc, folder):
+    """`meshc check` of a thousand files, and of a hand-written object of a mebibyte."""
+    files = folder / "files"
+    files.mkdir()
+    for at in range(1000):
+        (files / f"{at}.mesh").write_text(POLICY.format(at=at))
+    raw = folder / "raw.yaml"
+    head = """apiVersion: cilium.io/v2
+kind: CiliumEnvoyConfig
+metadata: {name: big, namespace: default}
+spec:
+  backendServices:
+  - {name: echo, namespace: default, number: ["80"]}
+  resources:
+  - "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+    name: default/big/echo
+    type: EDS
+    eds_cluster_config: {service_name: "default/echo:80"}
+    connect_timeout: 1s
+  - "@type": type.googleapis.com/envoy.config.route.v3.RouteConfiguration
+    name: default/big/echo
+    virtual_hosts:
+    - name: default/big/echo
+      domains: ["*"]
+      routes:
+"""
+    routes = (1024 * 1024 - len(head)) // (len(ROUTE.format(at=9999)) + 1)
+    raw.write_text(head + "".join(ROUTE.format(at=at) for at in range(routes)))
+    for name, path in (("1,000 files", files), ("a raw file of 1 MiB", raw)):
+        times = sorted(whole([meshc, "check", path]) for _ in range(RUNS))
+        print(f"check of {name}: {times[0] * 1e3:.0f} ms, median {times[len(times) // 2] * 1e3:.0f} ms")
+
+
 def main():
     release = pathlib.Path(sys.argv[1])
     meshc, generate, printer = release / "meshc", release / "examples/generate", release / "examples/print"
@@ -63,6 +115,7 @@ def main():
             path.write_text(text)
             least = min(first_byte([meshc, "compile", path]) for _ in range(RUNS))
             print(f"{name}: first byte after {least * 1e3:.1f} ms")
+        check_times(meshc, folder)
         for name in ("short", "full", "services"):
             path, listed = folder / f"{name}.mesh", folder / f"{name}.json"
             path.write_bytes(subprocess.run([generate, name], stdout=subprocess.PIPE, check=True).stdout)

@@ -10,6 +10,7 @@ pub mod clause;
 pub mod emit;
 pub mod envoy;
 pub mod evaluate;
+mod followers;
 pub mod ir;
 pub mod kubernetes;
 pub mod lower;
@@ -33,7 +34,6 @@ use meshc_dsl::diagnostic::{any_error, codes, sort};
 use meshc_dsl::parallel::map_parts;
 use meshc_dsl::syntax::Policy;
 use meshc_dsl::{Diagnostic, Severity, Sources, parse};
-use std::collections::BTreeSet;
 
 /// How many objects make a thread worth its start.
 const LEAST: usize = 16;
@@ -103,18 +103,8 @@ pub fn program(
     let (program, mut problems) = resolve::resolve(&trees, &options.settings(sources, catalog));
     diagnostics.append(&mut problems);
     keep_bugs_without_cause(&mut diagnostics);
-    drop_followers(&mut diagnostics);
+    followers::drop_all(&mut diagnostics, sources);
     (program, diagnostics)
-}
-
-/// A rule may change nothing for the only reason that a clause of it is broken.
-fn drop_followers(diagnostics: &mut Vec<Diagnostic>) {
-    let broken: BTreeSet<_> = diagnostics
-        .iter()
-        .filter(|d| d.severity() == Severity::Error)
-        .filter_map(|d| d.place().map(|place| place.file))
-        .collect();
-    diagnostics.retain(|d| d.code != codes::SAME_AS_NEXT || !d.place().is_some_and(|p| broken.contains(&p.file)));
 }
 
 /// How many files make a thread worth its start.

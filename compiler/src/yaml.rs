@@ -46,8 +46,8 @@ pub struct Key {
 pub struct Broken {
     /// What is wrong.
     pub message: String,
-    /// Where, in bytes.
-    pub at: usize,
+    /// Which character, in bytes.
+    pub at: Range<usize>,
 }
 
 impl Node {
@@ -302,7 +302,8 @@ impl<'t> Places<'t> {
     }
 
     fn broken(&self, error: &serde_saphyr::Error) -> Broken {
-        let at = error.location().map_or(0, |l| self.byte(character(l)));
+        let start = error.location().map_or(0, |l| self.byte(character(l)));
+        let at = start..start + self.text.get(start..).and_then(|t| t.chars().next()).map_or(0, char::len_utf8);
         let message = error.without_snippet().to_string();
         Broken { message: message.lines().next().unwrap_or("").to_owned(), at }
     }
@@ -401,6 +402,8 @@ mod tests {
     #[test]
     fn broken_text_says_where() {
         let broken = Node::read("a: 1\nb: [1, 2\nc: 3\n").unwrap_err();
-        assert!(broken.at > 5, "{broken:?}");
+        assert!(broken.at.start > 5, "{broken:?}");
+        let text = "a: b\n \u{feff}c: d\n";
+        assert!(Node::read(text).is_err_and(|broken| text.get(broken.at).is_some()));
     }
 }

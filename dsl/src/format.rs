@@ -57,7 +57,7 @@ struct Printer<'a> {
 
 impl<'a> Printer<'a> {
     fn new(text: &'a str) -> Self {
-        let pieces = pieces(text);
+        let pieces = braces_first(pieces(text));
         Self {
             long: long_blocks(&pieces),
             pieces,
@@ -221,6 +221,25 @@ fn long_blocks(pieces: &[Piece<'_>]) -> BTreeSet<usize> {
         }
     }
     long
+}
+
+/// An opening brace that stands below its clause goes to the clause's line, and the comments between
+/// them behind it.
+fn braces_first(pieces: Vec<Piece<'_>>) -> Vec<Piece<'_>> {
+    let mut out: Vec<Piece<'_>> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let between = |p: &&Piece<'_>| matches!(p, Piece::Comment(_) | Piece::Line);
+        let gap = if piece == Piece::Sign("{") { out.iter().rev().take_while(between).count() } else { 0 };
+        let at = out.len() - gap;
+        let comments = out.iter().skip(at).any(|p| matches!(p, Piece::Comment(_)));
+        let clause = at.checked_sub(1).and_then(|i| out.get(i));
+        if comments && clause.is_some_and(|p| !matches!(p, Piece::Sign("{" | "}" | ";"))) {
+            out.insert(at, piece);
+        } else {
+            out.push(piece);
+        }
+    }
+    out
 }
 
 /// Cuts a text that parses into its pieces; blanks are left out.

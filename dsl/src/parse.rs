@@ -31,7 +31,8 @@ pub fn parse(file: FileId, text: &str) -> (Policy, Vec<Diagnostic>) {
         let (mut read, mut problems, mut of_tests) = (Vec::with_capacity(part.len()), Vec::new(), Vec::new());
         for chunk in part {
             let chunk_text = chunk_text(&text, chunk);
-            let diagnostics = if recover::first_word(&chunk_text) == "test" { &mut of_tests } else { &mut problems };
+            let diagnostics =
+                if recover::first_word(chunk_text.trim_start()) == "test" { &mut of_tests } else { &mut problems };
             let mut cx = Builder { file, base: chunk.range.start, reported: &reported, diagnostics, yaml: false };
             read.extend(cx.declaration(&chunk_text));
         }
@@ -103,6 +104,15 @@ pub(crate) struct Builder<'a> {
 
 impl Builder<'_> {
     fn declaration(&mut self, text: &str) -> Option<Declaration> {
+        // What may not stand at its beginning was reported, and is blank by now.
+        let own = text.trim_start_matches(' ');
+        let blank = text.len() - own.len();
+        self.base += blank;
+        let text = own;
+        // So was text in quotes of another kind, which begins no declaration either.
+        if blank > 0 && text.starts_with('"') {
+            return None;
+        }
         let joined = recover::port_apart(self, text).or_else(|| recover::route_to(self, text));
         let text = joined.as_deref().unwrap_or(text);
         match Mesh::parse(Rule::one_declaration, text) {

@@ -303,7 +303,7 @@ fn bad_condition(file: FileId, text: &str, at: usize, form: &str) -> Diagnostic 
         pointed => pointed,
     };
     let bare = shown.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let slip = slip::find(text, start, shown);
+    let slip = slip::find(text, start, shown).or_else(|| slip::unjoined(text, start, shown));
     let (start, shown) = noticed(text, slip.as_ref(), (start, shown));
     let last = text.len() == start + shown.len();
     let place = Span::new(file, at + start, at + start + shown.len());

@@ -109,7 +109,6 @@ pub(crate) fn find(text: &str, start: usize, piece: &str) -> Option<Slip> {
         .or_else(|| method(text, start, piece))
         .or_else(|| keyword(text))
         .or_else(|| share(text, start))
-        .or_else(|| unjoined(text, start, piece))
 }
 
 fn help(text: impl Into<String>) -> Option<Slip> {
@@ -232,7 +231,7 @@ fn header(text: &str) -> Option<Slip> {
     let words = words.strip_prefix("header")?.trim_start();
     let verb = ["set", "add"].into_iter().find(|verb| words.starts_with(verb))?;
     let pair = words.get(verb.len()..)?.trim_start();
-    let (name, value) = pair.split_once('=')?;
+    let (name, value) = pair.split_once('=').filter(|(name, _)| !name.trim_end().contains([' ', '"', '`']))?;
     let start = text.len() - pair.len();
     let (name, value) = (name.trim_end(), value.trim_matches([' ', '"']));
     let direction = text.get(..text.len() - words.len())?.trim_end();
@@ -271,8 +270,8 @@ fn method(text: &str, start: usize, piece: &str) -> Option<Slip> {
     })
 }
 
-/// `path = "/a" method GET`, `path = "/a", method GET`
-fn unjoined(text: &str, start: usize, piece: &str) -> Option<Slip> {
+/// Tests of a condition that nothing joins: `path = "/a" method GET`, `path = "/a", method GET`
+pub(crate) fn unjoined(text: &str, start: usize, piece: &str) -> Option<Slip> {
     let before = text.get(..start)?.trim_end();
     let (at, subject) = match SUBJECTS.contains(&piece) {
         true => (start, piece),

@@ -38,3 +38,9 @@ fn comments_stay_where_they_are() {
     becomes("route a:80 { # why\n  to v1 } # end\n", "route a:80 { # why\n  to v1\n} # end\n");
     becomes("# head\n\nroute a:80 {\n# inside\nto v1\n}", "# head\n\nroute a:80 {\n  # inside\n  to v1\n}\n");
 }
+
+#[test]
+fn comments_before_a_brace_go_behind_it() {
+    becomes("route a:80 # c\n{\n  to v1\n}\n", "route a:80 { # c\n  to v1\n}\n");
+    becomes("route a:80#c\n\n# d\n{ to v1 }\n", "route a:80 { #c\n\n  # d\n  to v1\n}\n");
+}

@@ -75,7 +75,7 @@ pub(crate) fn resolve<'a>(patch: &'a clause::Patch, cx: &mut Cx<'a>) -> Option<W
             return None;
         }
         Err(broken) => {
-            let span = place(patch.text.span, literal, &(broken.at..broken.at + 1));
+            let span = place(patch.text.span, literal, &broken.at);
             let message = format!("this is not YAML: {}", broken.message);
             cx.report(
                 Diagnostic::new(codes::BAD_YAML, span, message).help("a patch is a map of fields, in YAML or JSON"),

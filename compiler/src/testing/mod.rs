@@ -206,7 +206,7 @@ pub fn prepare(
     diagnostics.extend(trees.iter().flat_map(|tree| strangers(tree, sources)));
     let (program, tests, mut problems) = resolve_tested(&trees, &options.settings(sources, catalog));
     diagnostics.append(&mut problems);
-    crate::drop_followers(&mut diagnostics);
+    crate::followers::drop_all(&mut diagnostics, sources);
     sort(&mut diagnostics);
     if any_error(&diagnostics) {
         // As where it is compiled: facts only hide what is wrong.

@@ -37,7 +37,7 @@ pub fn check_raw(
     let documents = match Node::read_all(text) {
         Ok(documents) => documents,
         Err(broken) => {
-            let span = Span::new(file, broken.at, broken.at.saturating_add(1));
+            let span = Span::new(file, broken.at.start, broken.at.end);
             let message = format!("this is not YAML: {}", broken.message);
             return vec![Diagnostic::new(codes::BAD_YAML, span, message).help("the file holds Kubernetes objects")];
         }
