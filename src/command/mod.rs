@@ -16,6 +16,8 @@ mod init;
 mod raw;
 mod rollback;
 mod status;
+#[cfg(target_os = "linux")]
+mod steer;
 mod test;
 #[cfg(target_os = "linux")]
 mod up;
@@ -39,10 +41,14 @@ pub(crate) fn run(cli: Cli) -> Exit {
         #[cfg(target_os = "linux")]
         Command::Up(args) => up::run(&args, &terminal),
         #[cfg(target_os = "linux")]
-        Command::KeepEnvoy { folder, envoy } => up::keep(&folder, &envoy, &terminal),
+        Command::KeepEnvoy { folder, envoy, cgroup } => up::keep(&folder, &envoy, cgroup, &terminal),
+        #[cfg(target_os = "linux")]
+        Command::InCgroup { cgroup, command } => steer::enter(&cgroup, &command, &terminal),
+        #[cfg(target_os = "linux")]
+        Command::Steer(args) => steer::run(&args, &terminal),
         #[cfg(not(target_os = "linux"))]
-        Command::Up(_) | Command::KeepEnvoy { .. } => {
-            terminal.fail("`meshc up` runs on Linux alone");
+        Command::Up(_) | Command::KeepEnvoy { .. } | Command::InCgroup { .. } | Command::Steer(_) => {
+            terminal.fail("`meshc up` and `meshc steer` run on Linux alone");
             Exit::Refused
         }
         Command::Apply(args) => apply::run(&args, &terminal),

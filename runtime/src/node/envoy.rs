@@ -141,7 +141,7 @@ fn run(command: &mut Command) -> Result<(), EnvoyError> {
 }
 
 /// The bootstrap: nothing but where the rest comes from.
-fn bootstrap() -> serde_json::Value {
+pub(super) fn bootstrap() -> serde_json::Value {
     // Envoy's own pause after a lost stream is up to 30 s.
     let retry = json!({"retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"}});
     let services = json!([{"envoy_grpc": {"cluster_name": "meshc-xds", "retry_policy": retry}}]);
@@ -190,15 +190,22 @@ impl Folder {
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => {
                     let folder = Self { path };
-                    let file = folder.path.join("envoy.json");
-                    let written = fs::write(&file, bootstrap().to_string());
-                    written.map_err(failed(format!("write {}", file.display())))?;
+                    folder.write(&bootstrap())?;
                     return Ok(folder);
                 }
                 Err(error) => last = error,
             }
         }
         Err(failed(format!("make a folder in {}", temporary.display()))(last))
+    }
+
+    /// Writes what Envoy starts with.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn write(&self, bootstrap: &serde_json::Value) -> Result<(), EnvoyError> {
+        let file = self.path.join("envoy.json");
+        fs::write(&file, bootstrap.to_string()).map_err(failed(format!("write {}", file.display())))
     }
 }
 
@@ -228,14 +235,37 @@ impl Keeper {
     }
 }
 
+/// The cgroup that a steered Envoy has for itself, and how it gets there.
+#[derive(Debug, Clone)]
+pub struct OwnCgroup {
+    /// Its path.
+    pub path: PathBuf,
+    /// The program that moves itself into it and becomes the one that is named behind.
+    pub program: PathBuf,
+    /// The words in front of the cgroup.
+    pub words: Vec<OsString>,
+}
+
+/// How long a steered Envoy outlives a run that was killed: connections are steered until the lease ends,
+/// and then want their answers.
+const LINGER: Duration = Duration::from_millis(1500);
+
+fn envoys_command(envoy: &Path, cgroup: Option<&OwnCgroup>) -> Command {
+    let Some(own) = cgroup else { return Command::new(envoy) };
+    let mut command = Command::new(&own.program);
+    command.args(&own.words).arg(&own.path).arg(envoy);
+    command
+}
+
 /// The keeper's work: runs Envoy in a folder until it ends, or until stdin does; then the folder
-/// goes away too. Gives Envoy's exit code, if it ended by itself.
+/// goes away too. Gives Envoy's exit code, if it ended by itself. A steered Envoy lingers where stdin
+/// ends without a last byte, since nobody said goodbye.
 ///
 /// # Errors
 /// When Envoy cannot be started or waited for.
-pub fn keep(folder: &Path, envoy: &Path) -> io::Result<Option<i32>> {
+pub fn keep(folder: &Path, envoy: &Path, cgroup: Option<&OwnCgroup>) -> io::Result<Option<i32>> {
     let log = fs::File::create(folder.join("envoy.log"))?;
-    let mut envoy = Command::new(envoy)
+    let mut envoy = envoys_command(envoy, cgroup)
         .args(["-c", "envoy.json", "--use-dynamic-base-id", "--disable-hot-restart", "-l", "warning"])
         .current_dir(folder)
         .stdin(Stdio::null())
@@ -246,12 +276,18 @@ pub fn keep(folder: &Path, envoy: &Path) -> io::Result<Option<i32>> {
     let (closed, pipe) = mpsc::channel();
     thread::spawn(move || {
         // Whatever is read, and an error too, is no reason to go on once it ends.
-        let _ = io::copy(&mut io::stdin().lock().take(u64::MAX), &mut io::sink());
-        let _ = closed.send(());
+        let said = io::copy(&mut io::stdin().lock().take(u64::MAX), &mut io::sink());
+        let _ = closed.send(said.unwrap_or_default());
     });
     loop {
-        if pipe.recv_timeout(Duration::from_millis(50)).is_ok() {
+        if let Ok(said) = pipe.recv_timeout(Duration::from_millis(50)) {
+            if said == 0 && cgroup.is_some() {
+                thread::sleep(LINGER);
+            }
             let ended = envoy.kill().and_then(|()| envoy.wait());
+            if let Some(own) = cgroup {
+                super::steering::leave(&own.path);
+            }
             let _ = fs::remove_dir_all(folder);
             return ended.map(|_| None);
         }

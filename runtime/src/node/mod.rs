@@ -3,5 +3,7 @@
 pub mod demo;
 pub mod envoy;
 pub mod places;
+pub mod steered;
+pub mod steering;
 pub mod up;
 pub mod xds;

@@ -1,8 +1,10 @@
 //! The run: discovery service, Envoy under its keeper, policies that change, and the end of it all.
 
 use super::demo::{self, Report};
-use super::envoy::{EnvoyError, Folder, Keeper, SOCKET};
+use super::envoy::{self, EnvoyError, Folder, Keeper, SOCKET};
 use super::places::Places;
+use super::steered::{Policy, Steered};
+use super::steering::{Service, SteerError};
 use super::xds::resources::{EncodeError, resources};
 use super::xds::server::{News, Shared, serve};
 use super::xds::store::Refusal;
@@ -11,6 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixListener;
 use tokio::process::{Child, ChildStdin};
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,6 +38,8 @@ pub struct Setup {
     pub first_port: u16,
     /// Backends and load of our own.
     pub demo: Option<Demo>,
+    /// The steering of connections.
+    pub steered: Steered,
 }
 
 /// What a demonstration does.
@@ -71,6 +76,12 @@ pub enum Event {
     },
     /// What a demonstration saw.
     Demo(Report),
+    /// The connections to these services are steered from now on, and to no others.
+    Steered(Vec<Service>),
+    /// What is steered stays as it was before.
+    NotSteered(SteerError),
+    /// A policy wants steering, which begins with the run.
+    SteeredLater,
 }
 
 /// Why a run cannot begin or go on.
@@ -82,6 +93,9 @@ pub enum UpError {
     /// The first policy cannot be served.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The steering.
+    #[error(transparent)]
+    Steer(#[from] SteerError),
     /// Something of the machine.
     #[error("cannot {what}: {source}")]
     Io {
@@ -96,15 +110,15 @@ fn io_failed(what: &'static str) -> impl FnOnce(io::Error) -> UpError {
     move |source| UpError::Io { what, source }
 }
 
-/// Serves a compiled bootstrap until a signal ends the run. `changed` is asked again and again for
-/// the bootstrap of policies that changed; `show` gets every event.
+/// Serves a compiled policy until a signal ends the run. `changed` is asked again and again for
+/// policies that changed; `show` gets every event.
 ///
 /// # Errors
 /// When the machine does not let it start.
 pub fn up(
     setup: Setup,
-    first: Value,
-    mut changed: impl FnMut() -> Option<Value>,
+    first: Policy,
+    mut changed: impl FnMut() -> Option<Policy>,
     mut show: impl FnMut(Event),
 ) -> Result<(), UpError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -135,8 +149,11 @@ struct Run {
 }
 
 impl Run {
-    fn start(setup: Setup, first: Value) -> Result<Self, UpError> {
+    fn start(mut setup: Setup, first: Policy) -> Result<Self, UpError> {
         let folder = Folder::make()?;
+        let mut bootstrap = envoy::bootstrap();
+        setup.steered.watch(&folder.path, &mut bootstrap)?;
+        folder.write(&bootstrap)?;
         let socket = UnixListener::bind(folder.path.join(SOCKET)).map_err(io_failed("listen on a Unix socket"))?;
         let (shared, news) = Shared::new();
         tokio::spawn(serve(socket, Arc::clone(&shared)));
@@ -160,18 +177,20 @@ impl Run {
         Ok(run)
     }
 
-    /// Takes in a compiled bootstrap.
-    fn take(&mut self, mut bootstrap: Value) -> Result<(), UpError> {
-        self.places.settle(&mut bootstrap).map_err(io_failed("start a backend of the demonstration"))?;
-        let snapshot = resources(&bootstrap, &self.shared.wanted())?;
-        self.served = bootstrap;
+    /// Takes in a compiled policy.
+    fn take(&mut self, mut policy: Policy) -> Result<(), UpError> {
+        self.places.settle(&mut policy.bootstrap).map_err(io_failed("start a backend of the demonstration"))?;
+        let services = self.setup.steered.prepare(&mut policy);
+        let snapshot = resources(&policy.bootstrap, &self.shared.wanted())?;
+        self.setup.steered.want(services);
+        self.served = policy.bootstrap;
         self.shared.want(snapshot);
         Ok(())
     }
 
     async fn run(
         mut self,
-        changed: &mut impl FnMut() -> Option<Value>,
+        changed: &mut impl FnMut() -> Option<Policy>,
         show: &mut impl FnMut(Event),
     ) -> Result<(), UpError> {
         let of = |kind| signal(kind).map_err(io_failed("listen for signals"));
@@ -203,7 +222,12 @@ impl Run {
                 }
             }
         }
-        drop(self.pipe.take());
+        // First, so that no connection is steered to an Envoy that ends.
+        self.setup.steered = Steered::default();
+        if let Some(mut pipe) = self.pipe.take() {
+            // The keeper ends Envoy without it too, only later.
+            let _ = pipe.write_all(b"\n").await;
+        }
         if let Some(child) = child {
             end(child).await;
         }
@@ -220,6 +244,7 @@ impl Run {
     }
 
     fn ended(&mut self, show: &mut impl FnMut(Event)) {
+        self.setup.steered.lapse();
         if self.started.elapsed() > LONGEST_PAUSE * 2 {
             self.pause = SHORTEST_PAUSE;
         }
@@ -230,13 +255,16 @@ impl Run {
 
     fn look(
         &mut self,
-        changed: &mut impl FnMut() -> Option<Value>,
+        changed: &mut impl FnMut() -> Option<Policy>,
         show: &mut impl FnMut(Event),
     ) -> Result<(), UpError> {
         let read = Instant::now();
-        let Some(bootstrap) = changed() else { return Ok(()) };
+        let Some(policy) = changed() else { return Ok(()) };
         self.read = read;
-        match self.take(bootstrap) {
+        if self.setup.steered.lacks(&policy) {
+            show(Event::SteeredLater);
+        }
+        match self.take(policy) {
             Err(UpError::Encode(error)) => show(Event::Unfit(error)),
             other => other?,
         }
@@ -254,6 +282,11 @@ impl Run {
                     self.load = Some(tokio::spawn(demo::load::run(self.served.clone(), live, demo.requests)));
                 }
                 show(Event::Live { listeners, took: self.read.elapsed() });
+                match self.setup.steered.live() {
+                    Ok(None) => {}
+                    Ok(Some(services)) => show(Event::Steered(services)),
+                    Err(error) => show(Event::NotSteered(error)),
+                }
             }
         }
     }

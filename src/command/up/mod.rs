@@ -6,24 +6,29 @@ mod show;
 use crate::cli::Up;
 use crate::exit::Exit;
 use crate::output::Terminal;
-use meshc_runtime::node::envoy::{self, Keeper, Places};
+use meshc_runtime::node::envoy::{self, Keeper, OwnCgroup, Places};
+use meshc_runtime::node::steered::{Policy, Steered};
+use meshc_runtime::node::steering::{Size, SteerError, Steering};
 use meshc_runtime::node::up::{self, Demo, Event, Setup};
 use policies::Policies;
 use show::Show;
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// The hidden command that keeps Envoy.
 const KEEP: &str = "keep-envoy";
+/// The hidden command that moves itself into a cgroup.
+const IN_CGROUP: &str = "in-cgroup";
 
 /// Runs policies until a signal comes, or a demonstration is over.
 pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
     let show = Show::new(args.output, terminal);
     let mut policies = Policies::new(args, terminal, args.output);
     let first = match policies.read() {
-        Ok(bootstrap) => bootstrap,
+        Ok(policy) => policy,
         Err(exit) => return exit,
     };
-    let setup = match setup(args) {
+    let setup = match setup(args, &first, policies.set()) {
         Ok(setup) => setup,
         Err(message) => {
             terminal.fail(&message);
@@ -50,18 +55,44 @@ pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
     }
 }
 
-fn setup(args: &Up) -> Result<Setup, String> {
+fn setup(args: &Up, first: &Policy, set: &str) -> Result<Setup, String> {
     let places = Places::of_environment(args.envoy.clone());
     let envoy = if args.get_envoy { places.get() } else { places.find() }.map_err(|e| e.to_string())?;
     let program = std::env::current_exe().map_err(|e| format!("cannot find this program's own path: {e}"))?;
-    let keeper = Keeper { program, words: vec![KEEP.into()] };
+    let mut words: Vec<OsString> = vec![KEEP.into()];
+    let steering = steering(args, first, set, &program).map_err(|e| unsteered(&e))?;
+    if let Some(steering) = &steering {
+        words.push("--cgroup".into());
+        words.push(steering.envoys_cgroup().into());
+    }
+    let keeper = Keeper { program, words };
+    let steered = if args.no_steer { Steered::declined() } else { Steered::new(steering) };
     let demo = args.demo.then_some(Demo { requests: args.requests, stay: args.stay });
-    Ok(Setup { envoy, keeper, first_port: args.first_port, demo })
+    Ok(Setup { envoy, keeper, first_port: args.first_port, demo, steered })
+}
+
+/// Attaches the steering, where policies want it and the user does.
+fn steering(args: &Up, first: &Policy, set: &str, program: &Path) -> Result<Option<Steering>, SteerError> {
+    if args.no_steer || first.steering.is_empty() {
+        return Ok(None);
+    }
+    let mover: [OsString; 2] = [program.into(), IN_CGROUP.into()];
+    let addresses: usize = first.steering.iter().map(|service| service.at.addresses.len()).sum();
+    let size = Size { services: first.steering.len(), addresses };
+    Steering::start(set, args.cgroup.as_deref(), &mover, size).map(Some)
+}
+
+fn unsteered(error: &SteerError) -> String {
+    format!("{error}\n{}; or run it without steering: `--no-steer`", error.help())
 }
 
 /// Keeps an Envoy until stdin ends.
-pub(crate) fn keep(folder: &Path, path: &Path, terminal: &Terminal) -> Exit {
-    match envoy::keep(folder, path) {
+pub(crate) fn keep(folder: &Path, path: &Path, cgroup: Option<PathBuf>, terminal: &Terminal) -> Exit {
+    let own = cgroup.map(|path| {
+        let program = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
+        OwnCgroup { path, program, words: vec![IN_CGROUP.into()] }
+    });
+    match envoy::keep(folder, path, own.as_ref()) {
         Ok(None) => Exit::Done,
         Ok(Some(_)) => Exit::Refused,
         Err(error) => {

@@ -9,6 +9,7 @@ use crate::output::Terminal;
 use meshc_compiler::kubernetes::Object;
 use meshc_compiler::{Manifest, compile};
 use meshc_dsl::diagnostic::{any_error, sort};
+use meshc_runtime::node::steered::Policy;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,6 +31,8 @@ pub(super) struct Policies<'a> {
     seen: Stamps,
     /// The files and folders that are looked at.
     watched: Vec<PathBuf>,
+    /// The program's name.
+    set: String,
 }
 
 impl<'a> Policies<'a> {
@@ -43,13 +46,13 @@ impl<'a> Policies<'a> {
             max_regex_program: None,
         };
         let (read, seen) = (Stamps::new(), Stamps::new());
-        let mut policies = Self { args, program, terminal, output, read, seen, watched };
+        let mut policies = Self { args, program, terminal, output, read, seen, watched, set: "default".to_owned() };
         policies.watched.extend(args.catalog.iter().cloned());
         policies
     }
 
     /// Reads and compiles; what is wrong is shown, and the exit code says of what kind it is.
-    pub(super) fn read(&mut self) -> Result<Value, Exit> {
+    pub(super) fn read(&mut self) -> Result<Policy, Exit> {
         let stamps = stamps(&self.watched);
         let outcome = self.compile();
         self.seen.clone_from(&stamps);
@@ -57,9 +60,14 @@ impl<'a> Policies<'a> {
         outcome
     }
 
-    /// The compiled bootstrap, if the files changed and compile. A file that is still being written
+    /// The name in meshc.toml, if it was read and has one.
+    pub(super) fn set(&self) -> &str {
+        &self.set
+    }
+
+    /// The compiled policy, if the files changed and compile. A file that is still being written
     /// is left alone: what is looked at must be the same twice.
-    pub(super) fn changed(&mut self) -> Option<Value> {
+    pub(super) fn changed(&mut self) -> Option<Policy> {
         let now = stamps(&self.watched);
         let settled = now == self.seen;
         let changed = now != self.read;
@@ -67,9 +75,12 @@ impl<'a> Policies<'a> {
         if settled && changed { self.read().ok() } else { None }
     }
 
-    fn compile(&mut self) -> Result<Value, Exit> {
+    fn compile(&mut self) -> Result<Policy, Exit> {
         let mut input = Input::read(&self.args.paths, Select::Program).map_err(|e| self.terminal.failed(&e))?;
         self.watch(&input);
+        if let Some(name) = &input.config.name {
+            self.set.clone_from(name);
+        }
         let options = options(&self.program, &input).map_err(|message| self.terminal.fail(&message))?;
         let catalog = input.catalog(&self.args.catalog, &options.namespace).map_err(|e| self.terminal.failed(&e))?;
         let compiled = compile(&input.sources, &input.policies, &catalog, &options);
@@ -82,7 +93,8 @@ impl<'a> Policies<'a> {
             Events::Json => show::diagnostics(self.terminal, &diagnostics, &input.sources, &input.shown),
         }
         let manifest = compiled.manifest.filter(|_| readable).ok_or(Exit::Wrong)?;
-        bootstrap(&manifest).map_err(|e| self.terminal.fail(&format!("cannot write JSON: {e}")))
+        let bootstrap = bootstrap(&manifest).map_err(|e| self.terminal.fail(&format!("cannot write JSON: {e}")))?;
+        Ok(Policy { bootstrap, steering: manifest.steering })
     }
 
     /// Looks at the configuration and the catalog that it names, too.
