@@ -56,6 +56,9 @@ pub(crate) enum Command {
         envoy: PathBuf,
         /// How long it stays without a command, in milliseconds.
         linger: u64,
+        /// The cgroup that Envoy has for itself.
+        #[arg(long)]
+        cgroup: Option<PathBuf>,
     },
     /// Become an Envoy that ends with its keeper.
     #[command(hide = true)]
@@ -68,6 +71,17 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Move into a cgroup, and become another program.
+    #[command(hide = true)]
+    InCgroup {
+        /// The cgroup.
+        cgroup: PathBuf,
+        /// The program with its words; without one, nothing more is done.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
+    /// Show what of this machine's connections is steered to `meshc up`, or switch that off and on (Linux).
+    Steer(Steer),
     /// Bring policies to a cluster, whole or not at all.
     Apply(Apply),
     /// Show what apply would change; exit 1 when it would change something.
@@ -177,6 +191,13 @@ pub(crate) struct Up {
     /// The first port of 127.0.0.1 that a steered service may get.
     #[arg(long, value_name = "PORT", default_value_t = 15000)]
     pub(crate) first_port: u16,
+    /// The cgroup whose processes are steered at the addresses behind `at`; without it the root of the
+    /// machine's cgroup v2.
+    #[arg(long, value_name = "PATH", conflicts_with = "no_steer")]
+    pub(crate) cgroup: Option<PathBuf>,
+    /// Steer nothing: services are on local ports only.
+    #[arg(long)]
+    pub(crate) no_steer: bool,
     /// Give services without endpoints backends of their own, send requests, show who answered, and end.
     #[arg(long)]
     pub(crate) demo: bool,
@@ -192,6 +213,35 @@ pub(crate) struct Up {
     /// How events are shown.
     #[arg(short, long, value_enum, default_value_t = Events::Lines)]
     pub(crate) output: Events,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Steer {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) what: SteerWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SteerWhat {
+    /// What was meant to be there against what the kernel says, with counters of each service.
+    Status {
+        /// The set, which is the `name` in meshc.toml or `default`; without it, all.
+        set: Option<String>,
+        /// The form of the report.
+        #[arg(short, long, value_enum, default_value_t = Shape::Text)]
+        output: Shape,
+    },
+    /// Have connections go where they are dialled; what a dead `meshc up` left is removed.
+    Off {
+        /// The set; without it, all.
+        set: Option<String>,
+    },
+    /// Have connections steered again.
+    On {
+        /// The set; without it, all.
+        set: Option<String>,
+    },
 }
 
 /// The format of events.

@@ -1,5 +1,7 @@
 //! `meshc`: compiles routing policy to Cilium and Envoy resources.
 
+#![forbid(unsafe_code)]
+
 mod cli;
 mod command;
 mod config;

@@ -12,7 +12,7 @@ struct List {
 fn main() {
     let text = std::fs::read_to_string(std::env::args().nth(1).unwrap_or_default()).unwrap_or_default();
     let list: List = serde_json::from_str(&text).unwrap_or(List { items: Vec::new() });
-    let manifest = Manifest { objects: list.items };
+    let manifest = Manifest { objects: list.items, ..Manifest::default() };
     for _ in 0..10 {
         let start = Instant::now();
         let mut out = String::new();

@@ -1,5 +1,6 @@
 //! The Kubernetes objects that the compiler writes.
 
+use crate::clause::at::At;
 use crate::envoy::{Bootstrap, Patchable, Resource};
 use crate::ir::TargetPort;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,19 @@ type Str = Cow<'static, str>;
 pub struct Manifest {
     /// The objects.
     pub objects: Vec<Object>,
+    /// What `meshc up` steers; only for the target `envoy`.
+    pub steering: Vec<Steering>,
+}
+
+/// The connections that go to a listener on a machine without a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Steering {
+    /// The listener's name.
+    pub listener: String,
+    /// The port that is dialled.
+    pub port: u16,
+    /// The addresses that are dialled, and what happens without Envoy.
+    pub at: At,
 }
 
 /// One object of a manifest.

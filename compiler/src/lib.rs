@@ -4,6 +4,8 @@
 //! It does no IO and prints nothing. What a user did wrong comes back as diagnostics; a manifest is
 //! given only where none of them is an error.
 
+#![forbid(unsafe_code)]
+
 pub mod catalog;
 pub mod check;
 pub mod clause;

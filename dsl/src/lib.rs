@@ -4,6 +4,8 @@
 //! This crate touches no file and knows neither Kubernetes nor Envoy. Parsing never fails as a
 //! whole: it gives a tree of what could be read and a diagnostic for each part that could not.
 
+#![forbid(unsafe_code)]
+
 pub mod clause;
 pub mod condition;
 pub mod diagnostic;

@@ -105,7 +105,7 @@ fn write_folder(manifest: &Manifest, format: Format, folder: &Path, terminal: &T
         return terminal.fail(&format!("cannot make {}: {error}", folder.display()));
     }
     for object in &manifest.objects {
-        let single = Manifest { objects: vec![object.clone()] };
+        let single = Manifest { objects: vec![object.clone()], ..Manifest::default() };
         let (text, ending) = match format {
             Format::Yaml => (render(&single, format), "yaml"),
             Format::Json => (render(&single, format), "json"),

@@ -19,6 +19,8 @@ mod progress;
 mod raw;
 mod rollback;
 mod status;
+#[cfg(target_os = "linux")]
+mod steer;
 mod test;
 #[cfg(target_os = "linux")]
 mod up;
@@ -42,12 +44,22 @@ pub(crate) fn run(cli: Cli) -> Exit {
         #[cfg(target_os = "linux")]
         Command::Up(args) => up::run(&args, &terminal),
         #[cfg(target_os = "linux")]
-        Command::KeepEnvoy { folder, envoy, linger } => up::keep(&folder, &envoy, linger, &terminal),
+        Command::KeepEnvoy { folder, envoy, linger, cgroup } => {
+            up::keep(&folder, &envoy, linger, cgroup.as_deref(), &terminal)
+        }
         #[cfg(target_os = "linux")]
         Command::BecomeEnvoy { keeper, envoy, arguments } => up::become_envoy(keeper, &envoy, &arguments, &terminal),
+        #[cfg(target_os = "linux")]
+        Command::InCgroup { cgroup, command } => steer::enter(&cgroup, &command, &terminal),
+        #[cfg(target_os = "linux")]
+        Command::Steer(args) => steer::run(&args, &terminal),
         #[cfg(not(target_os = "linux"))]
-        Command::Up(_) | Command::KeepEnvoy { .. } | Command::BecomeEnvoy { .. } => {
-            terminal.fail("`meshc up` runs on Linux alone");
+        Command::Up(_)
+        | Command::KeepEnvoy { .. }
+        | Command::BecomeEnvoy { .. }
+        | Command::InCgroup { .. }
+        | Command::Steer(_) => {
+            terminal.fail("`meshc up` and `meshc steer` run on Linux alone");
             Exit::Refused
         }
         Command::Apply(args) => apply::run(&args, &terminal),

@@ -2,6 +2,7 @@
 //! its checks, and what it becomes in Envoy.
 
 pub mod accesslog;
+pub mod at;
 pub mod balance;
 pub mod circuit_breaker;
 pub mod client_address;

@@ -6,6 +6,7 @@ mod condition;
 pub use condition::{Condition, Pattern, Subject, Test};
 
 use crate::clause::accesslog::AccessLog;
+use crate::clause::at::At;
 use crate::clause::client_address::ClientAddress;
 use crate::clause::cors::Cors;
 use crate::clause::headers::HeaderChanges;
@@ -85,6 +86,8 @@ pub struct Steered {
     pub upstreams: Vec<Upstream>,
     /// Changes of what it becomes.
     pub patches: Vec<Patch>,
+    /// The addresses that are steered on a machine without a cluster.
+    pub at: At,
 }
 
 /// What happens to the traffic of a service or listener.

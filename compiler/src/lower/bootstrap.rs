@@ -10,7 +10,7 @@ use crate::envoy::{
     Address, Admin, Bootstrap, Cluster, Listener, Metadata, Patchable, Pipe, SocketAddress, StaticResources,
 };
 use crate::ir::{Endpoint, Origin, Program, Traffic, Upstream};
-use crate::kubernetes::{Object, SOURCE_ANNOTATION};
+use crate::kubernetes::{Object, SOURCE_ANNOTATION, Steering};
 use crate::target::Target;
 use meshc_dsl::Diagnostic;
 use meshc_dsl::diagnostic::codes;
@@ -62,6 +62,16 @@ pub(crate) fn object(program: &Program, diagnostics: &mut Vec<Diagnostic>) -> Ve
     }
     let admin = parts.admin.then(|| Admin { address: admin_pipe() });
     vec![Object::Bootstrap(Box::new(Bootstrap { admin, static_resources: parts.resources }))]
+}
+
+/// Which connections go to which listener.
+pub(crate) fn steering(program: &Program) -> Vec<Steering> {
+    let steered = program.routes.iter().flat_map(|r| &r.steered).filter(|s| !s.at.addresses.is_empty());
+    let mut all: Vec<Steering> = steered
+        .filter_map(|s| Some(Steering { listener: s.service.to_string(), port: s.service.port?, at: s.at.clone() }))
+        .collect();
+    all.sort_by(|a, b| a.listener.cmp(&b.listener));
+    all
 }
 
 /// A listener to be.

@@ -25,5 +25,6 @@ pub fn lower(program: &Program, target: Target) -> (Manifest, Vec<Diagnostic>) {
         Target::Cilium { .. } => cilium::objects(program, target, &mut diagnostics),
         Target::Envoy => bootstrap::object(program, &mut diagnostics),
     };
-    (Manifest { objects }, diagnostics)
+    let steering = if target.is_cilium() { Vec::new() } else { bootstrap::steering(program) };
+    (Manifest { objects, steering }, diagnostics)
 }

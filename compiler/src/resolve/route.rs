@@ -285,7 +285,8 @@ fn steer<'a>(service: &ServicePort, span: Span, drafts: &Drafts<'a>, shared: boo
     if upstreams.iter().any(own) {
         ports::warn_of_node_local(&service.service, span, cx);
     }
-    Steered { service: service.clone(), span, traffic, upstreams, patches }
+    let at = cx.env.services.get(&service.service).map(|info| info.at.settled()).unwrap_or_default();
+    Steered { service: service.clone(), span, traffic, upstreams, patches, at }
 }
 
 /// What happens to the traffic of a service or listener of this name.

@@ -3,7 +3,7 @@
 use super::declarations::{Placed, in_namespace};
 use super::parts::{Parts, Place};
 use super::{Cx, Env};
-use crate::clause::upstream;
+use crate::clause::{at, upstream};
 use crate::ir::{Origin, TargetPort};
 use crate::name::{self, PortText, ServiceName};
 use meshc_dsl::clause::{self, Clause, Label};
@@ -12,7 +12,7 @@ use meshc_dsl::syntax::Service;
 use meshc_dsl::value::{self, Value, ValueError};
 use meshc_dsl::{Diagnostic, Span};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// A declared service.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(crate) struct ServiceInfo {
     pub(crate) target_port: Option<TargetPort>,
     pub(crate) versions: BTreeMap<String, VersionInfo>,
     pub(crate) endpoints: Vec<SocketAddr>,
+    pub(crate) at: at::Written,
     pub(crate) upstream: upstream::Written,
 }
 
@@ -76,6 +77,7 @@ fn service<'a>(placed: &Placed<'a, Service>, cx: &mut Cx<'a>) -> Option<(Service
         target_port: None,
         versions: BTreeMap::new(),
         endpoints: Vec::new(),
+        at: at::Written::default(),
         upstream: upstream::Written::read(&parts.upstream, cx),
     };
     info.upstream.note_per_node(cx);
@@ -103,14 +105,8 @@ impl ServiceInfo {
                 refuse_second(!self.endpoints.is_empty(), "endpoints", c.span, cx);
                 self.endpoints = addresses(&c.addresses, cx);
             }
-            Clause::At(c) => {
-                for address in &c.addresses {
-                    cx.word(address, ip_address);
-                }
-            }
-            Clause::OnFailure(c) => {
-                cx.one_of(&c.value, "a way to fail", &[("direct", ()), ("refuse", ())]);
-            }
+            Clause::At(c) => self.at.at(c, cx),
+            Clause::OnFailure(c) => self.at.on_failure(c, cx),
             Clause::Version(c) => self.version(name, c, cx),
             _ => {}
         }
@@ -208,13 +204,5 @@ pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, ValueError> {
         code: codes::BAD_ADDRESS,
         message: format!("`{text}` is not an address with a port"),
         help: "addresses are written `10.0.0.55:5000` or `[fd00::1]:5000`".into(),
-    })
-}
-
-fn ip_address(text: &str) -> Result<IpAddr, ValueError> {
-    text.parse().map_err(|_| ValueError {
-        code: codes::BAD_ADDRESS,
-        message: format!("`{text}` is not an IP address"),
-        help: "addresses are written `10.96.0.10` or `fd00::10`".into(),
     })
 }

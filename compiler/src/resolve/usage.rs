@@ -3,6 +3,7 @@
 
 use super::Env;
 use super::route::services_of;
+use crate::clause::at;
 use crate::clause::client_address::ClientAddress;
 use crate::ir::{Program, Scope};
 use crate::name::{ServiceName, ServicePort};
@@ -16,6 +17,7 @@ pub(crate) fn check(program: &Program, env: &Env<'_>, diagnostics: &mut Vec<Diag
     steered_once(program, diagnostics);
     ports_alike(program, diagnostics);
     addresses_free(program, diagnostics);
+    at::check(program, env, diagnostics);
     keeps_outside_clients(program, env, diagnostics);
     notes(program, env, diagnostics);
 }

@@ -158,6 +158,7 @@ fn nothing() -> Route {
         traffic: Traffic::Http(Vec::new()),
         upstreams: Vec::new(),
         patches: Vec::new(),
+        at: Default::default(),
     };
     Route {
         origin: Origin { file: String::new(), declaration: String::new() },

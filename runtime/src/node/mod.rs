@@ -5,5 +5,7 @@ pub mod envoy;
 pub mod folder;
 pub mod keeper;
 pub mod places;
+pub mod steered;
+pub mod steering;
 pub mod up;
 pub mod xds;

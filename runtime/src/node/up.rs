@@ -5,6 +5,8 @@ use super::envoy::{EnvoyError, SOCKET, bootstrap, failed};
 use super::folder::Folder;
 use super::keeper::{Keeper, LOG, Link};
 use super::places::Places;
+use super::steered::{Policy, Steered};
+use super::steering::{Service, SteerError, leave};
 use super::xds::resources::{EncodeError, resources};
 use super::xds::server::{News, Shared, serve};
 use super::xds::store::Refusal;
@@ -42,6 +44,8 @@ pub struct Setup {
     pub first_port: u16,
     /// Backends and load of our own.
     pub demo: Option<Demo>,
+    /// The steering of connections.
+    pub steered: Steered,
 }
 
 /// What a demonstration does.
@@ -81,6 +85,12 @@ pub enum Event {
     },
     /// What a demonstration saw.
     Demo(Report),
+    /// The connections to these services are steered from now on, and to no others.
+    Steered(Vec<Service>),
+    /// What is steered stays as it was before.
+    NotSteered(SteerError),
+    /// A policy wants steering, which begins with the run.
+    SteeredLater,
 }
 
 /// Why a run cannot begin or go on.
@@ -92,6 +102,9 @@ pub enum UpError {
     /// The first policy cannot be served.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The steering.
+    #[error(transparent)]
+    Steer(#[from] SteerError),
     /// Something of the machine.
     #[error("cannot {what}: {source}")]
     Io {
@@ -106,15 +119,15 @@ fn io_failed(what: &'static str) -> impl FnOnce(io::Error) -> UpError {
     move |source| UpError::Io { what, source }
 }
 
-/// Serves a compiled bootstrap until a signal ends the run. `changed` is asked again and again for
-/// the bootstrap of policies that changed; `show` gets every event.
+/// Serves a compiled policy until a signal ends the run. `changed` is asked again and again for
+/// policies that changed; `show` gets every event.
 ///
 /// # Errors
 /// When the machine does not let it start.
 pub fn up(
     setup: Setup,
-    first: Value,
-    mut changed: impl FnMut() -> Option<Value>,
+    first: Policy,
+    mut changed: impl FnMut() -> Option<Policy>,
     mut show: impl FnMut(Event),
 ) -> Result<(), UpError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -147,9 +160,11 @@ struct Run {
 }
 
 impl Run {
-    async fn start(setup: Setup, first: Value) -> Result<Self, UpError> {
+    async fn start(mut setup: Setup, first: Policy) -> Result<Self, UpError> {
         let folder = Folder::open(&setup.set)?;
-        let envoy = left_behind(&folder.path, &setup.envoy).await?;
+        let mut bootstrap = bootstrap(&setup.envoy);
+        setup.steered.watch(&folder.path, &mut bootstrap)?;
+        let envoy = left_behind(&folder.path, &bootstrap).await?;
         let (shared, news) = Shared::new();
         let ports = if envoy.is_some() { ports(&folder.path) } else { BTreeMap::new() };
         let places = Places::new(setup.first_port, ports, setup.demo.is_some());
@@ -175,11 +190,13 @@ impl Run {
         Ok(run)
     }
 
-    /// Takes in a compiled bootstrap.
-    fn take(&mut self, mut bootstrap: Value) -> Result<(), UpError> {
-        self.places.settle(&mut bootstrap).map_err(io_failed("start a backend of the demonstration"))?;
-        let snapshot = resources(&bootstrap, &self.shared.wanted())?;
-        self.served = bootstrap;
+    /// Takes in a compiled policy.
+    fn take(&mut self, mut policy: Policy) -> Result<(), UpError> {
+        self.places.settle(&mut policy.bootstrap).map_err(io_failed("start a backend of the demonstration"))?;
+        let services = self.setup.steered.prepare(&mut policy);
+        let snapshot = resources(&policy.bootstrap, &self.shared.wanted())?;
+        self.setup.steered.want(services);
+        self.served = policy.bootstrap;
         self.shared.want(snapshot);
         // Without it, a run that takes Envoy over gives other ports.
         let _ = fs::write(self.folder.path.join(PORTS), json!(self.places.ports()).to_string());
@@ -188,7 +205,7 @@ impl Run {
 
     async fn run(
         mut self,
-        changed: &mut impl FnMut() -> Option<Value>,
+        changed: &mut impl FnMut() -> Option<Policy>,
         show: &mut impl FnMut(Event),
     ) -> Result<(), UpError> {
         let mut clock = Clock::start()?;
@@ -204,9 +221,12 @@ impl Run {
                 Err(error) => break Err(error),
             }
         };
+        // First, so that no connection is steered to an Envoy that ends.
+        let cgroup = std::mem::take(&mut self.setup.steered).end();
         if let Some(envoy) = self.envoy {
             envoy.end().await;
         }
+        cgroup.inspect(|cgroup| leave(cgroup));
         outcome
     }
 
@@ -214,7 +234,7 @@ impl Run {
     async fn step(
         &mut self,
         clock: &mut Clock,
-        changed: &mut impl FnMut() -> Option<Value>,
+        changed: &mut impl FnMut() -> Option<Policy>,
         show: &mut impl FnMut(Event),
     ) -> Result<ControlFlow<()>, UpError> {
         tokio::select! {
@@ -243,6 +263,7 @@ impl Run {
     }
 
     fn ended(&mut self, show: &mut impl FnMut(Event)) {
+        self.setup.steered.lapse();
         if self.started.elapsed() > LONGEST_PAUSE * 2 {
             self.pause = SHORTEST_PAUSE;
         }
@@ -255,13 +276,16 @@ impl Run {
 
     fn look(
         &mut self,
-        changed: &mut impl FnMut() -> Option<Value>,
+        changed: &mut impl FnMut() -> Option<Policy>,
         show: &mut impl FnMut(Event),
     ) -> Result<(), UpError> {
         let read = Instant::now();
-        let Some(bootstrap) = changed() else { return Ok(()) };
+        let Some(policy) = changed() else { return Ok(()) };
         self.read = read;
-        match self.take(bootstrap) {
+        if self.setup.steered.lacks(&policy) {
+            show(Event::SteeredLater);
+        }
+        match self.take(policy) {
             Err(UpError::Encode(error)) => show(Event::Unfit(error)),
             other => other?,
         }
@@ -279,6 +303,11 @@ impl Run {
                     self.load = Some(tokio::spawn(demo::load::run(self.served.clone(), live, demo.requests)));
                 }
                 show(Event::Live { listeners, took: self.read.elapsed() });
+                match self.setup.steered.live() {
+                    Ok(None) => {}
+                    Ok(Some(services)) => show(Event::Steered(services)),
+                    Err(error) => show(Event::NotSteered(error)),
+                }
             }
         }
     }
@@ -286,9 +315,9 @@ impl Run {
 
 /// The Envoy that a run which was killed left in a folder. One that was started otherwise, by another release of
 /// this program or from another path, does not fit and is ended; then the folder is made ready for a new one.
-async fn left_behind(folder: &Path, envoy: &Path) -> Result<Option<Link>, UpError> {
+async fn left_behind(folder: &Path, bootstrap: &Value) -> Result<Option<Link>, UpError> {
     let file = folder.join("envoy.json");
-    let fits = bootstrap(envoy).to_string();
+    let fits = bootstrap.to_string();
     if let Some(link) = Link::find(folder).await {
         if fs::read_to_string(&file).is_ok_and(|text| text == fits) {
             return Ok(Some(link));

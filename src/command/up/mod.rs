@@ -9,6 +9,8 @@ use crate::output::Terminal;
 use meshc_dsl::value;
 use meshc_runtime::node::envoy::Search;
 use meshc_runtime::node::keeper::{self, Keeper};
+use meshc_runtime::node::steered::{Policy, Steered};
+use meshc_runtime::node::steering::{Size, SteerError, Steering};
 use meshc_runtime::node::up::{self, Demo, Event, Setup};
 use policies::Policies;
 use show::Show;
@@ -21,16 +23,18 @@ use std::time::Duration;
 const KEEP: &str = "keep-envoy";
 /// The hidden command that becomes Envoy.
 const BECOME: &str = "become-envoy";
+/// The hidden command that moves itself into a cgroup.
+const IN_CGROUP: &str = "in-cgroup";
 
 /// Runs policies until a signal comes, or a demonstration is over.
 pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
     let show = Show::new(args.output, terminal);
     let mut policies = Policies::new(args, terminal, args.output);
     let first = match policies.read() {
-        Ok(bootstrap) => bootstrap,
+        Ok(policy) => policy,
         Err(exit) => return exit,
     };
-    let setup = match setup(args, policies.set()) {
+    let setup = match setup(args, &first, &policies) {
         Ok(setup) => setup,
         Err(message) => {
             terminal.fail(&message);
@@ -57,24 +61,50 @@ pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
     }
 }
 
-fn setup(args: &Up, set: String) -> Result<Setup, String> {
+fn setup(args: &Up, first: &Policy, policies: &Policies<'_>) -> Result<Setup, String> {
     let linger = value::duration(&args.linger);
     let linger = linger.map_err(|_| format!("`--linger {}` is no duration; write it as `1m`", args.linger))?;
     let search = Search::of_environment(args.envoy.clone());
     let envoy = if args.get_envoy { search.get() } else { search.find() }.map_err(|e| e.to_string())?;
-    let keeper = Keeper { program: this_program()?, words: vec![KEEP.into()], linger };
+    let program = this_program()?;
+    let mut words: Vec<OsString> = vec![KEEP.into()];
+    let steering = steering(args, first, policies.name(), &program).map_err(|e| unsteered(&e))?;
+    if let Some(steering) = &steering {
+        words.push("--cgroup".into());
+        words.push(steering.envoys_cgroup().into());
+    }
+    let keeper = Keeper { program, words, linger };
+    let steered = if args.no_steer { Steered::declined() } else { Steered::new(steering) };
     let demo = args.demo.then_some(Demo { requests: args.requests, stay: args.stay });
-    Ok(Setup { set, envoy, keeper, first_port: args.first_port, demo })
+    Ok(Setup { set: policies.set(), envoy, keeper, first_port: args.first_port, demo, steered })
 }
 
 fn this_program() -> Result<PathBuf, String> {
     std::env::current_exe().map_err(|e| format!("cannot find this program's own path: {e}"))
 }
 
+/// Attaches the steering, where policies want it and the user does.
+fn steering(args: &Up, first: &Policy, set: &str, program: &Path) -> Result<Option<Steering>, SteerError> {
+    if args.no_steer || first.steering.is_empty() {
+        return Ok(None);
+    }
+    let mover: [OsString; 2] = [program.into(), IN_CGROUP.into()];
+    let addresses: usize = first.steering.iter().map(|service| service.at.addresses.len()).sum();
+    let size = Size { services: first.steering.len(), addresses };
+    Steering::start(set, args.cgroup.as_deref(), &mover, size).map(Some)
+}
+
+fn unsteered(error: &SteerError) -> String {
+    format!("{error}\n{}; or run it without steering: `--no-steer`", error.help())
+}
+
 /// Keeps an Envoy for the command whose socket is stdin, and for those that come after it.
-pub(crate) fn keep(folder: &Path, envoy: &Path, linger: u64, terminal: &Terminal) -> Exit {
+pub(crate) fn keep(folder: &Path, envoy: &Path, linger: u64, cgroup: Option<&Path>, terminal: &Terminal) -> Exit {
     let kept = this_program().and_then(|program| {
-        let mut command = Command::new(program);
+        let mut command = Command::new(&program);
+        if let Some(cgroup) = cgroup {
+            command.arg(IN_CGROUP).arg(cgroup).arg(program);
+        }
         command.arg(BECOME).arg(std::process::id().to_string()).arg(envoy);
         keeper::keep(folder, &mut command, Duration::from_millis(linger)).map_err(|e| e.to_string())
     });

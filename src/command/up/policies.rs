@@ -9,6 +9,7 @@ use crate::output::Terminal;
 use meshc_compiler::kubernetes::Object;
 use meshc_compiler::{Manifest, compile};
 use meshc_dsl::diagnostic::{any_error, sort};
+use meshc_runtime::node::steered::Policy;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -33,6 +34,8 @@ pub(super) struct Policies<'a> {
     named: Vec<PathBuf>,
     /// The files and folders that are looked at.
     watched: Vec<PathBuf>,
+    /// The program's name.
+    name: String,
 }
 
 impl<'a> Policies<'a> {
@@ -48,7 +51,8 @@ impl<'a> Policies<'a> {
             max_regex_program: None,
         };
         let (read, seen) = (Stamps::new(), Stamps::new());
-        let mut policies = Self { args, program, terminal, output, read, seen, named, watched };
+        let name = "default".to_owned();
+        let mut policies = Self { args, program, terminal, output, read, seen, named, watched, name };
         policies.watched.extend(args.catalog.iter().cloned());
         policies
     }
@@ -62,7 +66,7 @@ impl<'a> Policies<'a> {
     }
 
     /// Reads and compiles; what is wrong is shown, and the exit code says of what kind it is.
-    pub(super) fn read(&mut self) -> Result<Value, Exit> {
+    pub(super) fn read(&mut self) -> Result<Policy, Exit> {
         let stamps = stamps(&self.watched);
         let outcome = self.compile();
         self.seen.clone_from(&stamps);
@@ -70,9 +74,14 @@ impl<'a> Policies<'a> {
         outcome
     }
 
-    /// The compiled bootstrap, if the files changed and compile. A file that is still being written
+    /// The name in meshc.toml, if it was read and has one.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The compiled policy, if the files changed and compile. A file that is still being written
     /// is left alone: what is looked at must be the same twice.
-    pub(super) fn changed(&mut self) -> Option<Value> {
+    pub(super) fn changed(&mut self) -> Option<Policy> {
         let now = stamps(&self.watched);
         let settled = now == self.seen;
         let changed = now != self.read;
@@ -80,9 +89,12 @@ impl<'a> Policies<'a> {
         if settled && changed { self.read().ok() } else { None }
     }
 
-    fn compile(&mut self) -> Result<Value, Exit> {
+    fn compile(&mut self) -> Result<Policy, Exit> {
         let mut input = Input::read(&self.args.paths, Select::Program).map_err(|e| self.terminal.failed(&e))?;
         self.watch(&input);
+        if let Some(name) = &input.config.name {
+            self.name.clone_from(name);
+        }
         let options = options(&self.program, &input).map_err(|message| self.terminal.fail(&message))?;
         let catalog = input.catalog(&self.args.catalog, &options.namespace).map_err(|e| self.terminal.failed(&e))?;
         let compiled = compile(&input.sources, &input.policies, &catalog, &options);
@@ -95,7 +107,8 @@ impl<'a> Policies<'a> {
             Events::Json => show::diagnostics(self.terminal, &diagnostics, &input.sources, &input.shown),
         }
         let manifest = compiled.manifest.filter(|_| readable).ok_or(Exit::Wrong)?;
-        bootstrap(&manifest).map_err(|e| self.terminal.fail(&format!("cannot write JSON: {e}")))
+        let bootstrap = bootstrap(&manifest).map_err(|e| self.terminal.fail(&format!("cannot write JSON: {e}")))?;
+        Ok(Policy { bootstrap, steering: manifest.steering })
     }
 
     /// Looks at the configuration and the catalog that it names, too.

@@ -4,9 +4,11 @@ use crate::cli::Events;
 use crate::output::Terminal;
 use meshc_dsl::{Diagnostic, Sources};
 use meshc_runtime::node::demo::{Report, Seen};
+use meshc_runtime::node::steering::Service;
 use meshc_runtime::node::up::Event;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Shows events on stdout.
@@ -69,7 +71,29 @@ fn lines(event: &Event) -> String {
             format!("envoy    ended, starts again in {} ms: {log}\n", milliseconds(*again))
         }
         Event::Demo(report) => table(report),
+        Event::Steered(services) => steered(services),
+        Event::NotSteered(error) => {
+            format!("unfit    {error}; what was steered before stays\n         {}\n", error.help())
+        }
+        Event::SteeredLater => format!("unfit    {LATER}\n"),
     }
+}
+
+/// What is said of steering that a run did not begin with.
+const LATER: &str = "`at` is new, and Envoy was started without steering: end this run and start it again";
+
+fn steered(services: &[Service]) -> String {
+    if services.is_empty() {
+        return "steer    nothing\n".to_owned();
+    }
+    let mut text = String::new();
+    for service in services {
+        for address in &service.addresses {
+            let dialled = SocketAddr::from((*address, service.port));
+            let _ = writeln!(text, "steer    {dialled} to port {}  {}", service.listener, service.name);
+        }
+    }
+    text
 }
 
 fn table(report: &Report) -> String {
@@ -129,6 +153,11 @@ fn object(event: &Event) -> Value {
             "event": "demo", "skipped": report.skipped,
             "listeners": report.listeners.iter().map(seen).collect::<Vec<_>>(),
         }),
+        Event::Steered(services) => json!({"event": "steered", "services": services}),
+        Event::NotSteered(error) => {
+            json!({"event": "unsteered", "message": error.to_string(), "help": error.help()})
+        }
+        Event::SteeredLater => json!({"event": "unsteered", "message": LATER, "help": null}),
     }
 }
 
