@@ -62,11 +62,12 @@ class Webhook:
     def __init__(self, program, answer=None, mutates=False):
         self.program, self.server, self.answer = program, program.server, answer
         self.kind = "mutatingwebhookconfigurations" if mutates else "validatingwebhookconfigurations"
-        self.name, self.port, self.http = f"hook-{os.urandom(3).hex()}", free_port(), None
+        self.name, self.port, self.http = f"hook-{os.urandom(3).hex()}", None, None
 
     def listen(self):
         key, cert = certificate(self.server)
-        self.http = Quiet(("127.0.0.1", self.port), Handler)
+        self.http = Quiet(("127.0.0.1", self.port or 0), Handler)
+        self.port = self.http.server_address[1]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, key)
         self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
@@ -81,6 +82,8 @@ class Webhook:
     def __enter__(self):
         if self.answer:
             self.listen()
+        else:
+            self.port = free_port()
         _, cert = certificate(self.server)
         bundle = base64.b64encode(cert.read_bytes()).decode()
         hook = {
