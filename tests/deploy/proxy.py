@@ -8,8 +8,6 @@ import struct
 import threading
 import time
 
-from deploy.server import free_port
-
 
 class Fault:
     """What happens to a request."""
@@ -179,7 +177,7 @@ class Proxy:
     def __init__(self, server, fault=lambda number, method, path: None):
         self.fault, self.count, self.seen = fault, 0, []
         self.lock = threading.Lock()
-        self.http = Quiet(("127.0.0.1", free_port()), Handler)
+        self.http = Quiet(("127.0.0.1", 0), Handler)
         self.http.target, self.http.choose = server, self._choose
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True)
