@@ -227,13 +227,18 @@ fn long_blocks(pieces: &[Piece<'_>]) -> BTreeSet<usize> {
 /// them behind it.
 fn braces_first(pieces: Vec<Piece<'_>>) -> Vec<Piece<'_>> {
     let mut out: Vec<Piece<'_>> = Vec::with_capacity(pieces.len());
-    for piece in pieces {
+    let mut pieces = pieces.into_iter().peekable();
+    while let Some(piece) = pieces.next() {
         let between = |p: &&Piece<'_>| matches!(p, Piece::Comment(_) | Piece::Line);
         let gap = if piece == Piece::Sign("{") { out.iter().rev().take_while(between).count() } else { 0 };
         let at = out.len() - gap;
         let comments = out.iter().skip(at).any(|p| matches!(p, Piece::Comment(_)));
         let clause = at.checked_sub(1).and_then(|i| out.get(i));
         if comments && clause.is_some_and(|p| !matches!(p, Piece::Sign("{" | "}" | ";"))) {
+            // The line end behind the brace is that of the comment now.
+            if pieces.peek() == Some(&Piece::Line) && out.last() == Some(&Piece::Line) {
+                out.pop();
+            }
             out.insert(at, piece);
         } else {
             out.push(piece);
