@@ -180,8 +180,9 @@ def a_cgroup_that_goes_is_attached_anew(start):
             break
         except OSError:
             time.sleep(0.1)
-    (held,) = up.status()["sets"]
-    assert any("is gone" in item["problem"] for item in held["drift"]), held
+    # The kernel lets go of it a moment later.
+    told = lambda: any("is gone" in item["problem"] for item in up.status()["sets"][0]["drift"])  # noqa: E731
+    assert wait_until(told, 5), up.status()
     chosen.mkdir()
     again = start(options=["--cgroup", str(chosen)])
     again.wait("steered")

@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_changed_hash_is_told_only_alone() {
-        let object = |hash: &str, a: u8| json!({"metadata": {"labels": {CONTENT: hash}}, "spec": {"a": a}});
+        let object = |hash: &str, a: u8| Json::from(json!({"metadata": {"labels": {CONTENT: hash}}, "spec": {"a": a}}));
         let shown = |live| told(&differences(&object("x", 1), &live)).into_iter().map(|d| d.path).collect::<Vec<_>>();
         assert_eq!(shown(object("y", 2)), [".spec.a"]);
         assert_eq!(shown(object("y", 1)), [".metadata.labels.meshc.dev/content"]);

@@ -96,7 +96,7 @@ pub(super) fn example(content: &str) -> Expected {
         },
     });
     let id = Id { kind: Kind::CiliumEnvoyConfig, namespace: Some("shop".into()), name: "web".into() };
-    Expected::of(&Desired { id, value })
+    Expected::of(&Desired { id, value: value.into() })
 }
 
 #[cfg(test)]

@@ -136,10 +136,10 @@ fn of(name: &str) -> Result<Status, SteerError> {
     drift.extend(maps_drift(&pins));
     drift.extend(rules_drift(&rules::current(&pins)?, &rules::rules(&record.services)));
     if !running {
-        let problem = "no `meshc up` holds it: connections go where they are dialled".to_owned();
+        let problem = "no `meshc up` holds it: connections fare as `on-failure` says".to_owned();
         drift.push(Drift { problem, remedy: format!("start it again, or remove it: `meshc steer off {name}`") });
     } else if lease_age_ms.is_none() {
-        let problem = "Envoy does not answer: connections that cannot be steered fail as `on-failure` says".to_owned();
+        let problem = "Envoy does not answer: connections fare as `on-failure` says".to_owned();
         drift.push(Drift { problem, remedy: "see what `meshc up` says of Envoy".to_owned() });
     }
     Ok(Status {
