@@ -72,9 +72,13 @@ pub(crate) enum Select {
 impl Input {
     /// Reads the policies of the paths, or of the nearest program where there are none.
     pub(crate) fn read(paths: &[PathBuf], select: Select) -> Result<Self, Failure> {
-        let mut input = Self::default();
         let start = paths.iter().find(|p| p.as_os_str() != "-").cloned().unwrap_or_else(|| PathBuf::from("."));
-        input.root = nearest_config(&start);
+        Self::read_in(nearest_config(&start), paths, select)
+    }
+
+    /// Reads the policies of the paths, or of the program in this folder where there are none.
+    pub(crate) fn read_in(root: Option<PathBuf>, paths: &[PathBuf], select: Select) -> Result<Self, Failure> {
+        let mut input = Self { root, ..Self::default() };
         if let Some(root) = input.root.clone() {
             input.read_config(&root.join(CONFIG))?;
         }
@@ -251,7 +255,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// The folder of the nearest `meshc.toml`, upwards.
-fn nearest_config(start: &Path) -> Option<PathBuf> {
+pub(crate) fn nearest_config(start: &Path) -> Option<PathBuf> {
     let absolute = std::path::absolute(start).ok()?;
     let folder = absolute.ancestors().find(|folder| folder.join(CONFIG).is_file())?;
     // A path as the user knows it is shorter than an absolute one.

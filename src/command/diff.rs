@@ -1,6 +1,7 @@
 //! `meshc diff`
 
 use super::cluster::{self, Compiled};
+use super::since;
 use crate::cli::Diff;
 use crate::exit::Exit;
 use crate::output::Terminal;
@@ -8,8 +9,11 @@ use meshc_runtime::deploy::{self, Difference, Options, Plan, Verb};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-/// Shows what apply would change.
+/// Shows what apply would change, or what changed since an earlier version.
 pub(crate) fn run(args: &Diff, terminal: &Terminal) -> Exit {
+    if let Some(from) = &args.from {
+        return since::run(from, args, terminal);
+    }
     let Compiled { session, record, .. } = match cluster::program(&args.program, &args.cluster, terminal) {
         Ok(compiled) => compiled,
         Err(exit) => return exit,

@@ -15,7 +15,9 @@ mod history;
 mod init;
 mod raw;
 mod rollback;
+mod since;
 mod status;
+mod targets;
 mod test;
 #[cfg(target_os = "linux")]
 mod up;
