@@ -84,7 +84,7 @@ pub(crate) enum Command {
     Steer(Steer),
     /// Bring policies to a cluster, whole or not at all.
     Apply(Apply),
-    /// Show what apply would change; exit 1 when it would change something.
+    /// Show what apply would change, or what changed since an earlier version; exit 1 for a difference.
     Diff(Diff),
     /// Take an applied set out of the cluster.
     Delete(Delete),
@@ -405,6 +405,10 @@ pub(crate) struct Diff {
     /// Compare with this revision instead of with the cluster.
     #[arg(long)]
     pub(crate) revision: Option<u64>,
+    /// Compare with an earlier version of the policies by what becomes of requests: a folder, or a
+    /// revision of the git repository that they are in. No cluster is asked.
+    #[arg(long, value_name = "GITREV|DIR", conflicts_with = "revision")]
+    pub(crate) from: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -82,7 +82,7 @@ impl Reader {
         match value.get_ref() {
             DeValue::String(text) => Some(text.to_string()),
             other => {
-                self.report(value.span(), format!("this is a {}, and a text is wanted", other.type_str()), help);
+                self.report(value.span(), format!("this is {}, and a text is wanted", kind(other)), help);
                 None
             }
         }
@@ -94,7 +94,7 @@ impl Reader {
                 items.iter().filter_map(|item| self.text(item, help).map(|t| (t, item.span()))).collect()
             }
             other => {
-                self.report(value.span(), format!("this is a {}, and a list is wanted", other.type_str()), help);
+                self.report(value.span(), format!("this is {}, and a list is wanted", kind(other)), help);
                 Vec::new()
             }
         }
@@ -158,7 +158,7 @@ impl Reader {
                 other => {
                     self.report(
                         value.span(),
-                        format!("this is a {}, and a text or number is wanted", other.type_str()),
+                        format!("this is {}, and a text or number is wanted", kind(other)),
                         "write the value as in a policy, in quotes: `canary = \"25%\"`",
                     );
                     None
@@ -167,4 +167,11 @@ impl Reader {
             self.config.params.extend(text.map(|t| (key.get_ref().to_string(), t)));
         }
     }
+}
+
+/// What a value is, with its article.
+fn kind(value: &DeValue<'_>) -> String {
+    let name = value.type_str();
+    let article = if name.starts_with(['a', 'i']) { "an" } else { "a" };
+    format!("{article} {name}")
 }

@@ -75,9 +75,13 @@ pub(crate) enum Select {
 impl Input {
     /// Reads the policies of the paths, or of the nearest program where there are none.
     pub(crate) fn read(paths: &[PathBuf], select: Select) -> Result<Self, Failure> {
-        let mut input = Self::default();
         let start = paths.iter().find(|p| p.as_os_str() != "-").cloned().unwrap_or_else(|| PathBuf::from("."));
-        input.root = nearest_config(&start);
+        Self::read_in(nearest_config(&start), paths, select)
+    }
+
+    /// Reads the policies of the paths, or of the program in this folder where there are none.
+    pub(crate) fn read_in(root: Option<PathBuf>, paths: &[PathBuf], select: Select) -> Result<Self, Failure> {
+        let mut input = Self { root, ..Self::default() };
         if let Some(root) = input.root.clone() {
             input.read_config(&root.join(CONFIG))?;
         }

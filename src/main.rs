@@ -6,6 +6,7 @@ mod cli;
 mod command;
 mod config;
 mod difference;
+mod earlier;
 mod exit;
 mod input;
 mod output;

@@ -6,7 +6,7 @@
 use crate::difference;
 use crate::input::{Failure, Input};
 use crate::output;
-use meshc_compiler::{Catalog, Compiled, Options, Target, compile, emit, meaning};
+use meshc_compiler::{Catalog, Compiled, Options, Target, compare, compile, emit, ir, meaning};
 use meshc_dsl::{Diagnostic, FileId, Severity, Sources};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,7 @@ pub(crate) struct Subject<'a> {
     /// The options of `meshc.toml`, with its first target.
     pub(crate) options: &'a Options,
     pub(crate) blocks: &'a [meaning::Block],
+    pub(crate) program: &'a ir::Program,
 }
 
 /// Whether a program has snapshots.
@@ -83,7 +84,7 @@ pub(crate) fn run(subject: &Subject<'_>, root: &Path, accept: bool) -> Result<Ou
             written.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
             outcome.accepted.push(snapshot.name.clone());
         } else {
-            outcome.findings.push(finding(snapshot, known.as_deref(), subject.blocks));
+            outcome.findings.push(finding(snapshot, known.as_deref(), subject));
         }
     }
     for name in present(&folder)?.into_iter().filter(|name| wanted.iter().all(|s| s.name != *name)) {
@@ -171,13 +172,15 @@ fn orphan(name: String, folder: &Path, accept: bool, outcome: &mut Outcome) -> R
     Ok(())
 }
 
-fn finding(snapshot: &Snapshot, known: Option<&str>, blocks: &[meaning::Block]) -> Finding {
+fn finding(snapshot: &Snapshot, known: Option<&str>, subject: &Subject<'_>) -> Finding {
     let name = snapshot.name.clone();
     let Some(known) = known else {
         return Finding { name, message: "is missing".to_owned(), lines: Vec::new() };
     };
     if name == MEANING {
-        let changes = meaning::changes(&meaning::read(known), blocks);
+        // A pattern that is too large is told where the tests run.
+        let examples = compare::examples(subject.program).unwrap_or_default();
+        let changes = meaning::changes(&meaning::read(known), subject.blocks, &examples);
         if !changes.is_empty() {
             return Finding { name, message: "the policy means something else now".to_owned(), lines: changes };
         }

@@ -112,7 +112,7 @@ fn a_change_is_red_until_the_tests_and_the_snapshots_say_so() {
         "--> policy_test.mesh:2:12",
         "::: policy.mesh:9:3",
         "this rule won",
-        "any other request of default/helloworld:5000: to default/helloworld-v2:5000 10% → 25%",
+        "GET / of default/helloworld:5000 (any other request): to default/helloworld-v2:5000 10% → 25%",
         "-               weight: 90",
         "+               weight: 75",
         "3 of 5 requests failed",
@@ -192,6 +192,24 @@ fn a_repository_without_snapshots_is_told_how_to_begin() {
         assert!(ends(&repository, command, 2).contains("whole program"));
     }
     ends(&repository, "meshc test --accept --no-snapshots", 2);
+}
+
+#[test]
+fn tests_run_on_every_target() {
+    let (_folder, repository) = made();
+    let test = "test \"addresses\" {\n  GET / => client-address hide\n  GET / => timeout 9s\n}\n";
+    fs::write(repository.join("policy_test.mesh"), test).expect("it can be written");
+    replace(&repository.join("meshc.toml"), "\"envoy\"", "\"cilium-1.14\", \"cilium-1.15\"");
+    let red = ends(&repository, "meshc test --no-snapshots", 1);
+    // What fails on one target names it, what fails on all is told once, and a request counts once.
+    assert_eq!(red.matches("error[E0703]").count(), 2, "{red}");
+    assert_eq!(red.matches("on the target `cilium-1.14`").count(), 1, "{red}");
+    assert_eq!(red.matches("on the target").count(), 1, "{red}");
+    assert!(red.contains("2 of 2 requests failed"), "{red}");
+    let one = ends(&repository, "meshc test --no-snapshots --target cilium-1.20", 1);
+    assert!(!one.contains("on the target") && one.contains("1 of 2 requests failed"), "{one}");
+    let junit = ends(&repository, "meshc test --no-snapshots --format junit", 1);
+    assert!(junit.contains("failures=\"2\"") && junit.contains("cilium-1.14"), "{junit}");
 }
 
 /// The lines of the page's sessions: what is typed, and what must be said.

@@ -9,6 +9,7 @@
 pub mod catalog;
 pub mod check;
 pub mod clause;
+pub mod compare;
 pub mod emit;
 pub mod envoy;
 pub mod evaluate;

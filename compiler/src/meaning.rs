@@ -7,7 +7,8 @@ use crate::clause::redirect::Redirect;
 use crate::clause::rewrite::PathRewrite;
 use crate::clause::timeout::DEFAULT_IDLE;
 use crate::clause::upstream::UpstreamSettings;
-use crate::ir::{Action, Forward, Program, Rule, Scope, Share, Tcp, Traffic, Upstream, VersionService};
+use crate::compare::Example;
+use crate::ir::{Action, Endpoint, Forward, Program, Rule, Scope, Share, Tcp, Traffic, Upstream, VersionService};
 use crate::testing::Aspect;
 use crate::words;
 use meshc_dsl::Sources;
@@ -46,11 +47,50 @@ pub fn blocks(program: &Program, sources: &Sources) -> Vec<Block> {
     blocks
 }
 
+/// What owns the generated Services.
+pub(crate) const SERVICES: &str = "Services";
+
+/// What a program says beside its rules: a block for each site and each of its destinations, also where
+/// there is nothing to say of it, and one for each generated Service.
+pub(crate) fn around(program: &Program, sources: &Sources) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut add = |owner: String, mut facts: Facts, at: &[crate::clause::patch::Patch], upstreams: &[Upstream]| {
+        patches(at, upstreams, sources, &mut facts);
+        blocks.push(Block { owner: owner.clone(), title: EVERYTHING.to_owned(), facts });
+        for upstream in upstreams {
+            let mut facts = settings(&upstream.settings);
+            if let Endpoint::Service { addresses, .. } = &upstream.endpoint
+                && !addresses.is_empty()
+            {
+                let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                fact(&mut facts, "endpoints", addresses.join(", "));
+            }
+            blocks.push(Block { owner: owner.clone(), title: format!("destination {}", upstream.endpoint), facts });
+        }
+    };
+    for route in &program.routes {
+        for steered in &route.steered {
+            let whole = whole(route.scope, route.access_log.as_ref().map(words::access_log), route.client_address);
+            add(steered.service.to_string(), whole, &steered.patches, &steered.upstreams);
+        }
+    }
+    for listen in &program.listens {
+        let mut whole = whole(listen.scope, listen.access_log.as_ref().map(words::access_log), listen.client_address);
+        whole.push(("address".to_owned(), listen.address.to_string()));
+        add(format!("listen {}", listen.name), whole, &listen.patches, &listen.upstreams);
+    }
+    blocks.extend(program.services.iter().map(service));
+    blocks
+}
+
 type Facts = Vec<(String, String)>;
 
 fn fact(facts: &mut Facts, name: impl Into<String>, value: impl Into<String>) {
     facts.push((name.into(), value.into()));
 }
+
+/// The title of what holds for a whole route or listener.
+const EVERYTHING: &str = "everything";
 
 /// What holds for a whole route or listener.
 fn whole(scope: Scope, log: Option<String>, address: crate::clause::client_address::ClientAddress) -> Facts {
@@ -85,7 +125,7 @@ fn patches(patches: &[crate::clause::patch::Patch], upstreams: &[Upstream], sour
 fn site(owner: String, whole: Facts, traffic: &Traffic, upstreams: &[Upstream], blocks: &mut Vec<Block>) {
     let mut block = |title: String, facts: Facts| blocks.push(Block { owner: owner.clone(), title, facts });
     if !whole.is_empty() {
-        block("everything".to_owned(), whole);
+        block(EVERYTHING.to_owned(), whole);
     }
     match traffic {
         Traffic::Http(rules) => {
@@ -102,7 +142,8 @@ fn site(owner: String, whole: Facts, traffic: &Traffic, upstreams: &[Upstream], 
     }
 }
 
-fn title(rule: &Rule, only: bool) -> String {
+/// Which requests a rule is for, in words; `only` where it is the only one.
+pub(crate) fn title(rule: &Rule, only: bool) -> String {
     match &rule.condition {
         Some(condition) => format!("when {}", words::condition(condition)),
         None if only => "any request".to_owned(),
@@ -235,7 +276,7 @@ fn service(service: &VersionService) -> Block {
             crate::ir::TargetPort::Name(name) => name.clone(),
         },
     );
-    Block { owner: "Services".to_owned(), title: service.service.to_string(), facts }
+    Block { owner: SERVICES.to_owned(), title: service.service.to_string(), facts }
 }
 
 /// The facts as text: owners, titles and facts, each two blanks further in.
@@ -275,13 +316,14 @@ pub fn read(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// What changed from one version to the other, a change a line; nothing where they mean the same.
-pub fn changes(old: &[Block], new: &[Block]) -> Vec<String> {
+/// What changed from one version to the other, a change a line; nothing where they mean the same. Where
+/// `examples` knows a request of what holds otherwise, the line begins with it.
+pub fn changes(old: &[Block], new: &[Block], examples: &[(String, String, Example)]) -> Vec<String> {
     let same = |a: &Block, b: &Block| a.owner == b.owner && a.title == b.title;
     let mut changes = Vec::new();
     for block in new {
         match old.iter().find(|other| same(other, block)) {
-            Some(before) => changed_facts(before, block, &mut changes),
+            Some(before) => changed_facts(before, block, examples, &mut changes),
             None => changes.push(whole_block("new", block)),
         }
     }
@@ -301,7 +343,7 @@ fn whole_block(word: &str, block: &Block) -> String {
     format!("{word}: {} of {}: {}", block.title, block.owner, facts.collect::<Vec<_>>().join(", "))
 }
 
-fn changed_facts(old: &Block, new: &Block, changes: &mut Vec<String>) {
+fn changed_facts(old: &Block, new: &Block, examples: &[(String, String, Example)], changes: &mut Vec<String>) {
     let of = |block: &Block, name: &str| -> Option<String> {
         let values = block.facts.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str());
         let joined = values.collect::<Vec<_>>().join("; ");
@@ -317,7 +359,11 @@ fn changed_facts(old: &Block, new: &Block, changes: &mut Vec<String>) {
         let (before, after) = (of(old, name), of(new, name));
         if before != after {
             let word = |value: Option<String>| value.unwrap_or("none".to_owned());
-            let what = format!("{} of {}", new.title, new.owner);
+            let example = examples.iter().find(|(owner, title, _)| *owner == new.owner && *title == new.title);
+            let what = match example {
+                Some((.., request)) => format!("{request} of {} ({})", new.owner, new.title),
+                None => format!("{} of {}", new.title, new.owner),
+            };
             changes.push(format!("{what}: {name} {} → {}", word(before), word(after)));
         }
     }
@@ -347,7 +393,7 @@ mod tests {
         let old = [block("a", &[("to v1", "90%"), ("to v2", "10%"), ("timeout", "5s")]), block("b", &[("x", "1")])];
         let new = [block("c", &[("y", "2")]), block("a", &[("to v1", "75%"), ("to v2", "25%"), ("retry", "3")])];
         assert_eq!(
-            changes(&old, &new),
+            changes(&old, &new, &[]),
             [
                 "new: c of shop/cart:80: y 2",
                 "a of shop/cart:80: to v1 90% → 75%",
@@ -357,8 +403,8 @@ mod tests {
                 "gone: b of shop/cart:80: x 1",
             ]
         );
-        assert!(changes(&old, &old).is_empty());
+        assert!(changes(&old, &old, &[]).is_empty());
         let turned = [old[1].clone(), old[0].clone()];
-        assert_eq!(changes(&old, &turned), ["the order of rules has changed"]);
+        assert_eq!(changes(&old, &turned, &[]), ["the order of rules has changed"]);
     }
 }

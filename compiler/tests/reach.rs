@@ -35,7 +35,7 @@ impl Random {
 const PATHS: &[&str] = &[
     "/", "/a", "/a/", "/a/b", "/ab", "/b", "/a/b/c", "/b/a", "/a/x", "/x/b", "/abb", "/x", "/a/b/", "/b/", "/x/x",
     "/a1", "/1", "/a/*", "/A", "/ba", "/aa/b", "/xab", "/b/b", "/a/b1", "/b/x/b", "/ab/", "/ab/x", "/a/ab", "/é",
-    "/bb", "/x/a/b", "/a/b/b", "/ab/b", "/c", "/ac",
+    "/bb", "/x/a/b", "/a/b/b", "/ab/b", "/c", "/ac", "//",
 ];
 const TEXTS: &[&str] = &["", "1", "2", "12", "21", "x", "112", "1x", "x2", "é", "22", "121", "x12x", "122", "212"];
 const HOSTS: &[&str] = &[
@@ -77,7 +77,7 @@ fn pattern(subject: &Subject, tests: Tests, random: &mut Random) -> Pattern {
     let own = |text: &str| text.to_owned();
     match subject {
         Subject::Path => match kind {
-            0 => Pattern::Equals(own(random.pick(&["/", "/a", "/a/", "/a/b", "/ab"]))),
+            0 => Pattern::Equals(own(random.pick(&["/", "/a", "/a/", "/a/b", "/ab", "//"]))),
             1 | 2 => Pattern::Prefix(own(random.pick(&["/", "/a", "/a/", "/a/b", "/b"]))),
             3 => Pattern::Suffix(own(random.pick(&["b", "/b", "a/b", "/"]))),
             4 => Pattern::Contains(own(random.pick(&["a", "a/b", "/", "b"]))),
@@ -86,7 +86,8 @@ fn pattern(subject: &Subject, tests: Tests, random: &mut Random) -> Pattern {
                 Pattern::Template(Template::parse(text).expect("a template"))
             }
             _ => {
-                let of = ["^/a", "b$", "^/[ab]+$", "a|x", "^/a(/|$)", r"\d", "^/a/?$", "^/[^/]*$", r"\bb\b", "^"];
+                let of =
+                    ["^/a", "b$", "^/[ab]+$", "a|x", "^/a(/|$)", r"\d", "^/a/?$", "^/[^/]*$", r"\bb\b", "^", "^//$"];
                 Pattern::Regex(own(random.pick(&of)))
             }
         },

@@ -2,6 +2,7 @@
 
 use super::cluster::{self, Compiled, Session};
 use super::policies::{self, Changed};
+use super::since;
 use crate::cli::Diff;
 use crate::exit::Exit;
 use crate::output::Terminal;
@@ -16,8 +17,12 @@ const YELLOW: &str = "\x1b[33m";
 pub(super) const RED: &str = "\x1b[31m";
 pub(super) const PLAIN: &str = "\x1b[0m";
 
-/// Shows what apply would change: the policies' clauses first, then the fields of the objects.
+/// Shows what apply would change, the policies' clauses first and then the fields of the objects, or what changed
+/// since an earlier version.
 pub(crate) fn run(args: &Diff, terminal: &Terminal) -> Exit {
+    if let Some(from) = &args.from {
+        return since::run(from, args, terminal);
+    }
     let Compiled { session, record, .. } = match cluster::program(&args.program, &args.cluster, terminal) {
         Ok(compiled) => compiled,
         Err(exit) => return exit,

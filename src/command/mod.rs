@@ -18,9 +18,11 @@ mod policies;
 mod progress;
 mod raw;
 mod rollback;
+mod since;
 mod status;
 #[cfg(target_os = "linux")]
 mod steer;
+mod targets;
 mod test;
 #[cfg(target_os = "linux")]
 mod up;

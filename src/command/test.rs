@@ -1,6 +1,7 @@
 //! `meshc test`
 
 use super::compile::options;
+use super::targets;
 use crate::cli::{ReportFormat, Test};
 use crate::exit::Exit;
 use crate::input::{Input, Select};
@@ -39,11 +40,11 @@ pub(crate) fn run(args: &Test, terminal: &Terminal) -> Exit {
 }
 
 /// A program with what is needed to test it.
-struct Program<'a> {
-    input: &'a Input,
+pub(super) struct Program<'a> {
+    pub(super) input: &'a Input,
     policies: Vec<FileId>,
-    catalog: Catalog,
-    options: Options,
+    pub(super) catalog: Catalog,
+    pub(super) options: Options,
     suite: Option<Suite>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -69,11 +70,14 @@ fn tested(args: &Test, program: &Program<'_>, terminal: &Terminal) -> Result<Exi
     let input = program.input;
     let filter = args.filter.as_deref();
     let run = program.suite.as_ref().map(|suite| suite.run(&input.sources, filter));
-    let run = run.transpose().map_err(|error| error.to_string())?;
+    let mut run = run.transpose().map_err(|error| error.to_string())?;
     if let (Some(text), Some(run)) = (filter, &run)
         && run.outcomes.is_empty()
     {
         return Err(format!("no test has `{text}` in its name"));
+    }
+    if let Some(run) = run.as_mut().filter(|_| args.program.target.is_none()) {
+        targets::compare(program, filter, &mut run.outcomes)?;
     }
     let snapshots = compared(args, program, terminal)?;
     let report = Report {
@@ -123,6 +127,7 @@ fn compared(args: &Test, program: &Program<'_>, terminal: &Terminal) -> Result<O
         catalog: &program.catalog,
         options: &program.options,
         blocks: &meaning::blocks(&suite.program, &program.input.sources),
+        program: &suite.program,
     };
     snapshot::run(&subject, root, args.accept).map(Some)
 }

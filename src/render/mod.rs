@@ -1,5 +1,6 @@
 //! Diagnostics as people and programs read them.
 
+pub(crate) mod changes;
 mod human;
 mod json;
 mod places;

@@ -132,8 +132,9 @@ class Run:
             service = f"{written['address'].split('.')[0]}:{written['port_value']}"
             cluster["type"] = "STATIC"
             cluster.pop("dns_lookup_family")
+            # As where it is resolved, the name stays with the endpoints.
             endpoints = [
-                {"endpoint": {"address": bootstrap.socket_address("127.0.0.1", server.port)}}
+                {"endpoint": {"address": bootstrap.socket_address("127.0.0.1", server.port), "hostname": written["address"]}}
                 for server in self.servers[service]
             ]
             cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": endpoints}]

@@ -56,9 +56,17 @@ pub(crate) fn unit(split: &[Share]) -> u32 {
     if split.iter().all(|s| s.portion.0 % 10_000 == 0) { 10_000 } else { 1 }
 }
 
-/// The cluster or weighted clusters of a route; `clusters` are the names of the upstreams, `issued`
-/// the cookies that the sides hand out, one for each share, or none.
-pub(crate) fn lower(forward: &Forward, clusters: &[String], issued: &[String], action: &mut envoy::RouteAction) {
+/// What the sides of a split have of their own, one for each share, or none.
+#[derive(Debug, Default)]
+pub(crate) struct Sides {
+    /// The cookies that they hand out.
+    pub(crate) issued: Vec<String>,
+    /// The hosts that they see in place of the one sent.
+    pub(crate) hosts: Vec<Option<String>>,
+}
+
+/// The cluster or weighted clusters of a route; `clusters` are the names of the upstreams.
+pub(crate) fn lower(forward: &Forward, clusters: &[String], sides: &Sides, action: &mut envoy::RouteAction) {
     let split = &forward.split;
     let name = |share: &Share| clusters.get(share.upstream).cloned().unwrap_or_default();
     if let [only] = split.as_slice() {
@@ -69,7 +77,13 @@ pub(crate) fn lower(forward: &Forward, clusters: &[String], issued: &[String], a
     let weight = |(at, share): (usize, &Share)| envoy::ClusterWeight {
         name: name(share),
         weight: share.portion.0 / unit,
-        response_headers_to_add: issued.get(at).map(|c| headers::option("set-cookie", c, true)).into_iter().collect(),
+        host_rewrite_literal: sides.hosts.get(at).cloned().flatten(),
+        response_headers_to_add: sides
+            .issued
+            .get(at)
+            .map(|c| headers::option("set-cookie", c, true))
+            .into_iter()
+            .collect(),
     };
     action.weighted_clusters = Some(envoy::WeightedClusters {
         clusters: split.iter().enumerate().map(weight).collect(),

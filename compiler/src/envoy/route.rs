@@ -285,6 +285,9 @@ pub struct ClusterWeight {
     pub name: String,
     /// Its weight among the sum of all.
     pub weight: u32,
+    /// The host that it sees.
+    #[serde(default, skip_serializing_if = "unset")]
+    pub host_rewrite_literal: Option<String>,
     /// Headers added to responses from it.
     #[serde(default, skip_serializing_if = "unset")]
     pub response_headers_to_add: Vec<HeaderValueOption>,

@@ -8,7 +8,7 @@ use crate::envoy::{
     self, HeaderMatch, HeaderMatcher, HttpFilter, ProtoDuration, Route, RouteAction, RouteActionKind,
     RouteConfiguration, RouteMatch, Str, StringMatcher, VirtualHost,
 };
-use crate::ir::{Action, Forward, Pattern, Rule, Upstream};
+use crate::ir::{Action, Endpoint, Forward, Pattern, Rule, Share, Upstream};
 use crate::target::{self, Target};
 use meshc_dsl::Diagnostic;
 use meshc_dsl::diagnostic::codes;
@@ -200,15 +200,14 @@ fn finish(rule: &Rule, name: &Str, matches: RouteMatch, action: RouteActionKind,
 }
 
 fn forwarded(forward: &Forward, rule: &Rule, site: Site<'_>, plan: &Plan) -> RouteActionKind {
-    let to_dns =
-        |at: usize| site.upstreams.get(at).is_some_and(|u| matches!(u.endpoint, crate::ir::Endpoint::Dns { .. }));
+    let hosts = dns_hosts(forward, site);
+    let all_dns = hosts.iter().all(Option::is_some) && !hosts.is_empty();
     let mut action = RouteAction {
         cluster: None,
         weighted_clusters: None,
         regex_rewrite: forward.path.as_ref().map(|path| path.lower()),
         host_rewrite_literal: forward.host.clone(),
-        // Only the sides of a split that are DNS names get their name as Host.
-        auto_host_rewrite: (forward.host.is_none() && forward.split.iter().any(|s| to_dns(s.upstream))).then_some(true),
+        auto_host_rewrite: all_dns.then_some(true),
         timeout: ProtoDuration(forward.timeout.unwrap_or_default()),
         idle_timeout: ProtoDuration(forward.idle_timeout.unwrap_or_default()),
         retry_policy: forward.retry.as_ref().map(|retry| retry.lower()),
@@ -216,8 +215,23 @@ fn forwarded(forward: &Forward, rule: &Rule, site: Site<'_>, plan: &Plan) -> Rou
         request_mirror_policies: forward.mirrors.iter().map(|m| m.lower(site.clusters, site.target)).collect(),
         rate_limits: plan.descriptors(rule.limit.as_ref()),
     };
-    split::lower(forward, site.clusters, &issued(forward, site), &mut action);
+    let sides = split::Sides { issued: issued(forward, site), hosts: if all_dns { Vec::new() } else { hosts } };
+    split::lower(forward, site.clusters, &sides, &mut action);
     RouteActionKind::Route(Box::new(action))
+}
+
+/// For each share the DNS name that becomes its Host; none where the rule writes a host. A split with
+/// other sides says it side by side: for the target `envoy` they are DNS names too, and
+/// `auto_host_rewrite` would give them theirs.
+fn dns_hosts(forward: &Forward, site: Site<'_>) -> Vec<Option<String>> {
+    if forward.host.is_some() {
+        return Vec::new();
+    }
+    let host = |share: &Share| match &site.upstreams.get(share.upstream)?.endpoint {
+        Endpoint::Dns { host, .. } => Some(host.clone()),
+        _ => None,
+    };
+    forward.split.iter().map(host).collect()
 }
 
 /// The cookies that the sides of a split hand out.

@@ -42,7 +42,7 @@ pub(super) struct Means<'a> {
 }
 
 /// The host of a request where no rule asks for one.
-const SOME_HOST: &str = "any.example";
+pub const SOME_HOST: &str = "any.example";
 
 impl Value {
     /// What a subject is where nothing is asked of it.

@@ -9,18 +9,21 @@ mod cube;
 mod index;
 mod literal;
 mod machine;
+mod meet;
 mod regex;
 mod request;
 mod search;
 mod text;
 mod universe;
 
+pub use cube::SOME_HOST;
+pub use meet::{Meet, Shared};
 pub use request::Request;
 
 use crate::ir::Condition;
 use cube::Means;
 use literal::Formula;
-use search::{Among, Rules, Search, Taken};
+use search::{Among, Ending, Front, Rules, Search, Taken};
 use std::collections::BTreeSet;
 
 /// The most work for one rule, in tests of one text.
@@ -130,7 +133,8 @@ impl<'a> Reach<'a> {
 
     /// The rules that take every request of a formula, and examples; `None` where one may be left.
     fn search(&mut self, formula: &Formula<'a>, among: Among<'_>) -> Option<Taken> {
-        let mut search = Search::new(&self.rules, among, &mut self.means, MOST_FOR_ONE);
-        search.all_taken(formula).then_some(search.taken)
+        let fronts = [Front { rules: &self.rules, among }];
+        let mut search = Search::new(&fronts, &mut self.means, MOST_FOR_ONE);
+        (search.of(&[formula]) == Ending::Taken).then_some(search.taken)
     }
 }

@@ -37,6 +37,10 @@ impl<'a> Rules<'a> {
         self.forms.push(Form { holds, denied: OnceCell::new() });
     }
 
+    pub(super) fn holds(&self, rule: usize) -> Option<&Formula<'a>> {
+        self.forms.get(rule).map(|form| &form.holds)
+    }
+
     fn denied(&self, rule: usize) -> Option<&Formula<'a>> {
         let form = self.forms.get(rule)?;
         Some(form.denied.get_or_init(|| form.holds.denied()))
@@ -48,6 +52,26 @@ impl<'a> Rules<'a> {
 pub(super) enum Among<'s> {
     All,
     These(&'s BTreeSet<usize>),
+    /// Those in front of this one.
+    Before(usize),
+}
+
+/// Rules that may take a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Front<'s, 'a> {
+    pub(super) rules: &'s Rules<'a>,
+    pub(super) among: Among<'s>,
+}
+
+/// What becomes of the requests of a formula.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Rules take them all, for certain.
+    Taken,
+    /// No rule takes this one.
+    Left(Request),
+    /// Nobody knows.
+    Unknown,
 }
 
 /// What the rules took.
@@ -61,8 +85,7 @@ pub(super) struct Taken {
 
 /// A search for a request that no rule takes.
 pub(super) struct Search<'s, 'a> {
-    rules: &'s Rules<'a>,
-    among: Among<'s>,
+    fronts: &'s [Front<'s, 'a>],
     means: &'s mut Means<'a>,
     /// The work that must be left when the search gives up.
     reserve: usize,
@@ -79,25 +102,26 @@ struct Pending<'s, 'a> {
 }
 
 impl<'s, 'a> Search<'s, 'a> {
-    pub(super) fn new(rules: &'s Rules<'a>, among: Among<'s>, means: &'s mut Means<'a>, most: usize) -> Self {
+    pub(super) fn new(fronts: &'s [Front<'s, 'a>], means: &'s mut Means<'a>, most: usize) -> Self {
         let reserve = means.work.saturating_sub(most);
-        Self { rules, among, means, reserve, with_host: rules.names_host, taken: Taken::default() }
+        let with_host = fronts.iter().any(|front| front.rules.names_host);
+        Self { fronts, means, reserve, with_host, taken: Taken::default() }
     }
 
-    /// Whether, for certain, every request for which the formula holds is taken.
-    pub(super) fn all_taken(&mut self, formula: &'s Formula<'a>) -> bool {
-        self.with_host |= formula.looks_at(Key::Host);
-        let pending = Pending { formulas: vec![formula], choices: Vec::new() };
-        self.closed(Cube::default(), pending, 0)
+    /// What becomes of the requests for which all the formulas hold.
+    pub(super) fn of(&mut self, formulas: &[&'s Formula<'a>]) -> Ending {
+        self.with_host |= formulas.iter().any(|formula| formula.looks_at(Key::Host));
+        let pending = Pending { formulas: formulas.to_vec(), choices: Vec::new() };
+        self.ending(Cube::default(), pending, 0)
     }
 
-    fn closed(&mut self, mut cube: Cube<'a>, mut pending: Pending<'s, 'a>, depth: usize) -> bool {
+    fn ending(&mut self, mut cube: Cube<'a>, mut pending: Pending<'s, 'a>, depth: usize) -> Ending {
         loop {
             while let Some(formula) = pending.formulas.pop() {
                 match formula {
                     Formula::Literal(literal) => {
                         if !cube.add(*literal, self.means) {
-                            return true;
+                            return Ending::Taken;
                         }
                     }
                     Formula::And(parts) => pending.formulas.extend(parts),
@@ -105,57 +129,69 @@ impl<'s, 'a> Search<'s, 'a> {
                 }
             }
             if !cube.is_known() || self.means.work <= self.reserve || depth > MAX_DEPTH {
-                return false;
+                return Ending::Unknown;
             }
             if let Some(open) = pending.choices.iter().position(|choice| !cube.satisfies(choice, self.means)) {
                 let choice = pending.choices.swap_remove(open);
-                return self.each_closed(cube, &pending, choice, depth);
+                return self.of_each(cube, &pending, choice, depth);
             }
-            let Some(taker) = self.taker(&cube) else { return false };
+            let Some((front, taker)) = self.taker(&cube) else { return Ending::Left(cube.request(self.with_host)) };
             self.taken.takers.insert(taker);
             if self.taken.examples.len() < MAX_EXAMPLES {
                 self.taken.examples.push((cube.request(self.with_host), taker));
             }
-            pending.formulas.extend(self.rules.denied(taker));
+            pending.formulas.extend(front.rules.denied(taker));
         }
     }
 
-    /// Whether every part of a choice leads to a contradiction.
-    fn each_closed(
+    /// What becomes of the requests of each part of a choice.
+    fn of_each(
         &mut self,
         mut cube: Cube<'a>,
         pending: &Pending<'s, 'a>,
         choice: &'s Formula<'a>,
         depth: usize,
-    ) -> bool {
-        let Formula::Or(parts) = choice else { return false };
+    ) -> Ending {
+        let Formula::Or(parts) = choice else { return Ending::Unknown };
+        let mut ending = Ending::Taken;
         for part in parts {
             let copied = cube.size() + pending.choices.len() + 1;
             self.means.work = self.means.work.saturating_sub(copied);
             let mut pending = pending.clone();
             pending.formulas.push(part);
-            if !self.closed(cube.clone(), pending, depth + 1) {
-                return false;
+            match self.ending(cube.clone(), pending, depth + 1) {
+                Ending::Taken => {}
+                Ending::Unknown => ending = Ending::Unknown,
+                left @ Ending::Left(_) => return left,
             }
             // What was tried need not be tried again below the next part.
             if let Formula::Literal(literal) = part
                 && !cube.add(literal.denied(), self.means)
             {
-                return true;
+                break;
             }
         }
-        true
+        ending
     }
 
-    /// The first rule that takes the cube's request.
-    fn taker(&mut self, cube: &Cube<'a>) -> Option<usize> {
+    /// The first rule that takes the cube's request, and where it stands.
+    fn taker(&mut self, cube: &Cube<'a>) -> Option<(Front<'s, 'a>, usize)> {
         let means = &mut *self.means;
+        self.fronts.iter().find_map(|front| Some((*front, front.taker(cube, means)?)))
+    }
+}
+
+impl<'a> Front<'_, 'a> {
+    /// The first of its rules that takes the cube's request.
+    fn taker(&self, cube: &Cube<'a>, means: &mut Means<'a>) -> Option<usize> {
         let mut takes = |rule: &usize| {
             means.work = means.work.saturating_sub(1);
             self.rules.forms.get(*rule).is_some_and(|form| cube.satisfies(&form.holds, means))
         };
+        let candidates = || self.rules.index.candidates(cube.texts()).into_iter();
         match self.among {
-            Among::All => self.rules.index.candidates(cube.texts()).into_iter().find(|rule| takes(rule)),
+            Among::All => candidates().find(|rule| takes(rule)),
+            Among::Before(end) => candidates().take_while(|rule| *rule < end).find(|rule| takes(rule)),
             Among::These(rules) => rules.iter().copied().find(|rule| takes(rule)),
         }
     }

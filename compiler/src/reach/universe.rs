@@ -15,12 +15,16 @@ pub(super) enum Universe {
     Cookie,
 }
 
-/// States of a path: before it, and what its last segment is so far.
+/// States of a path: before it, and what its last segment is so far; two of them are of a whole path.
 mod path {
     pub(super) const EMPTY: usize = 1;
     pub(super) const DOT: usize = 2;
     pub(super) const DOTS: usize = 3;
     pub(super) const TEXT: usize = 4;
+    /// `/`
+    pub(super) const ROOT: usize = 5;
+    /// `//`, which is what is left of a path of slashes.
+    pub(super) const SLASHES: usize = 6;
 }
 
 /// States of a host: before it, in a name, and in and behind the brackets of an IPv6 address.
@@ -58,7 +62,7 @@ impl Universe {
     /// Whether a text may end here.
     pub(super) fn ends(self, at: usize) -> bool {
         match self {
-            Universe::Path => matches!(at, path::EMPTY | path::TEXT),
+            Universe::Path => matches!(at, path::EMPTY | path::TEXT | path::ROOT | path::SLASHES),
             Universe::Method => at == 1,
             Universe::Host => matches!(at, host::NAME | host::CLOSED),
             Universe::Header | Universe::Query | Universe::Cookie => true,
@@ -78,13 +82,15 @@ impl Universe {
     }
 }
 
-/// No request has dot segments or doubled slashes when rules are tried.
+/// No request has dot segments when rules are tried, nor doubled slashes but for `//` as a whole.
 fn path_step(at: usize, byte: u8) -> Option<usize> {
     match (at, byte) {
         (_, b'?' | b'#') => None,
-        (0 | path::TEXT, b'/') => Some(path::EMPTY),
-        (0, _) | (path::EMPTY | path::DOT | path::DOTS, b'/') => None,
-        (path::EMPTY, b'.') => Some(path::DOT),
+        (0, b'/') => Some(path::ROOT),
+        (path::ROOT, b'/') => Some(path::SLASHES),
+        (path::TEXT, b'/') => Some(path::EMPTY),
+        (0 | path::SLASHES, _) | (path::EMPTY | path::DOT | path::DOTS, b'/') => None,
+        (path::EMPTY | path::ROOT, b'.') => Some(path::DOT),
         (path::DOT, b'.') => Some(path::DOTS),
         _ => Some(path::TEXT),
     }

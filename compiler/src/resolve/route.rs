@@ -64,16 +64,16 @@ pub(crate) struct Edge<'a> {
 
 pub(crate) fn read_edge<'a>(parts: &Parts<'a>, cx: &mut Cx<'a>) -> Edge<'a> {
     let client_address = parts.client_address.and_then(|c| client_address::resolve(c, cx).map(|a| (a, c.span)));
-    if let (Some((ClientAddress::Hide, span)), Target::Cilium { .. }) = (client_address, cx.env.target)
-        && !cx.env.target.has(&target::ORIGINAL_SOURCE_LABEL)
-    {
+    let keeps = cx.env.target.is_cilium() && !cx.env.target.has(&target::ORIGINAL_SOURCE_LABEL);
+    if let Some((ClientAddress::Hide, span)) = client_address.filter(|_| keeps) {
         let message = format!("{} always keeps the client's address", cx.env.target);
         cx.report(
             Diagnostic::new(codes::KEEPS_CLIENT_ADDRESS, span, message).help("it can be hidden from cilium-1.15 on"),
         );
     }
+    let written = client_address.map(|(a, _)| a).unwrap_or_default();
     Edge {
-        client_address: client_address.map(|(a, _)| a).unwrap_or_default(),
+        client_address: if keeps { ClientAddress::Keep } else { written },
         access_log: parts.accesslog.and_then(|c| accesslog::resolve(c, cx)),
         patches: parts.patches.iter().filter_map(|c| patch::resolve(c, cx)).collect(),
     }

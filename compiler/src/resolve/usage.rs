@@ -24,7 +24,9 @@ pub(crate) fn check(program: &Program, env: &Env<'_>, diagnostics: &mut Vec<Diag
 
 /// With the client's own address only pods of the node may be clients.
 fn keeps_outside_clients(program: &Program, env: &Env<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let keeping = program.routes.iter().filter(|r| env.target.is_cilium() && r.client_address == ClientAddress::Keep);
+    // Where addresses are always kept, that is said already.
+    let decides = env.target.is_cilium() && env.target.has(&target::ORIGINAL_SOURCE_LABEL);
+    let keeping = program.routes.iter().filter(|r| decides && r.client_address == ClientAddress::Keep);
     for steered in keeping.flat_map(|r| &r.steered) {
         let service = &steered.service.service;
         if env.catalog.get(service).is_some_and(|known| known.outside) {
