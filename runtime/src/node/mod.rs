@@ -5,5 +5,8 @@ pub mod envoy;
 pub mod folder;
 pub mod keeper;
 pub mod places;
+pub mod shares;
+pub mod stats;
+pub mod traffic;
 pub mod up;
 pub mod xds;

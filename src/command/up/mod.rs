@@ -1,7 +1,9 @@
 //! `meshc up`
 
 mod policies;
+mod screen;
 mod show;
+mod traffic;
 
 use crate::cli::Up;
 use crate::exit::Exit;
@@ -30,7 +32,7 @@ pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
         Ok(bootstrap) => bootstrap,
         Err(exit) => return exit,
     };
-    let setup = match setup(args, policies.set()) {
+    let setup = match setup(args, policies.set(), show.pulse()) {
         Ok(setup) => setup,
         Err(message) => {
             terminal.fail(&message);
@@ -41,7 +43,7 @@ pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
     let outcome = up::up(
         setup,
         first,
-        || policies.changed(),
+        || policies.changed(|| show.clear()),
         |event| {
             refused |= matches!(event, Event::Refused(_));
             show.event(&event);
@@ -57,14 +59,14 @@ pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
     }
 }
 
-fn setup(args: &Up, set: String) -> Result<Setup, String> {
+fn setup(args: &Up, set: String, pulse: Duration) -> Result<Setup, String> {
     let linger = value::duration(&args.linger);
     let linger = linger.map_err(|_| format!("`--linger {}` is no duration; write it as `1m`", args.linger))?;
     let search = Search::of_environment(args.envoy.clone());
     let envoy = if args.get_envoy { search.get() } else { search.find() }.map_err(|e| e.to_string())?;
     let keeper = Keeper { program: this_program()?, words: vec![KEEP.into()], linger };
     let demo = args.demo.then_some(Demo { requests: args.requests, stay: args.stay });
-    Ok(Setup { set, envoy, keeper, first_port: args.first_port, demo })
+    Ok(Setup { set, envoy, keeper, first_port: args.first_port, demo, pulse })
 }
 
 fn this_program() -> Result<PathBuf, String> {
