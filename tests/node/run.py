@@ -6,6 +6,7 @@ import time
 import traceback
 
 import discovery  # noqa: F401
+import lb_maps  # noqa: F401
 import lives  # noqa: F401
 import policies  # noqa: F401
 import screen  # noqa: F401
