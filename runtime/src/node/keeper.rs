@@ -84,8 +84,8 @@ impl Link {
         }
     }
 
-    /// Has the keeper end Envoy, and waits for that.
-    pub(super) async fn end(mut self) {
+    /// Has the keeper of a folder end Envoy, and waits for that.
+    pub(super) async fn end(mut self, folder: &Path) {
         // One that is gone needs no word.
         let _ = self.stream.write_all(b"end\n").await;
         if tokio::time::timeout(ENDING, self.gone()).await.is_err() {
@@ -93,6 +93,8 @@ impl Link {
             let _ = kill_process(self.process, Signal::KILL);
             let _ = tokio::time::timeout(ENDING, self.gone()).await;
         }
+        // A process that ends has its sockets open for another moment.
+        let _ = fs::remove_file(folder.join(SOCKET));
     }
 }
 

@@ -157,6 +157,6 @@ mod tests {
         also_on_ipv6(&mut policy.bootstrap, &found[0]);
         let added = &policy.bootstrap["static_resources"]["listeners"][1];
         assert_eq!(added["additional_addresses"][0]["address"]["socket_address"]["port_value"], 15001);
-        meshc_compiler::schema::encode("envoy.config.listener.v3.Listener", added).unwrap();
+        meshc_compiler::schema::encode("envoy.config.listener.v3.Listener", added.clone()).unwrap();
     }
 }

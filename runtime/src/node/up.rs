@@ -1,12 +1,15 @@
 //! The run: discovery service, Envoy under its keeper, policies that change, and the end of it all.
 
 use super::demo::{self, Report};
-use super::envoy::{EnvoyError, SOCKET, bootstrap, failed};
+use super::envoy::{ADMIN, EnvoyError, SOCKET, bootstrap, failed};
 use super::folder::Folder;
 use super::keeper::{Keeper, LOG, Link};
 use super::places::Places;
+use super::shares::{Site, sites};
+use super::stats::{self, Stats};
 use super::steered::{Policy, Steered};
 use super::steering::{Service, SteerError, leave};
+use super::traffic::{Meter, Traffic};
 use super::xds::resources::{EncodeError, resources};
 use super::xds::server::{News, Shared, serve};
 use super::xds::store::Refusal;
@@ -20,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -46,6 +49,8 @@ pub struct Setup {
     pub demo: Option<Demo>,
     /// The steering of connections.
     pub steered: Steered,
+    /// How often it is told what goes on.
+    pub pulse: Duration,
 }
 
 /// What a demonstration does.
@@ -73,6 +78,8 @@ pub enum Event {
         listeners: Vec<(String, String)>,
         /// How long ago the policy was read.
         took: Duration,
+        /// How much of that Envoy took.
+        envoy: Duration,
     },
     /// The compiled policy cannot be served; the one before stays.
     Unfit(EncodeError),
@@ -91,6 +98,8 @@ pub enum Event {
     NotSteered(SteerError),
     /// A policy wants steering, which begins with the run.
     SteeredLater,
+    /// What went on since the last time.
+    Traffic(Traffic),
 }
 
 /// Why a run cannot begin or go on.
@@ -143,8 +152,9 @@ struct Run {
     shared: Arc<Shared>,
     news: UnboundedReceiver<News>,
     places: Places,
-    /// The bootstrap as it is served.
-    served: Value,
+    /// The listeners that are served, and what goes on there.
+    sites: Vec<Site>,
+    meter: Meter,
     /// When the policy was read that Envoy is to get.
     read: Instant,
     pause: Duration,
@@ -174,7 +184,8 @@ impl Run {
             shared,
             news,
             places,
-            served: Value::Null,
+            sites: Vec::new(),
+            meter: Meter::default(),
             read: now,
             pause: SHORTEST_PAUSE,
             started: now,
@@ -194,9 +205,10 @@ impl Run {
     fn take(&mut self, mut policy: Policy) -> Result<(), UpError> {
         self.places.settle(&mut policy.bootstrap).map_err(io_failed("start a backend of the demonstration"))?;
         let services = self.setup.steered.prepare(&mut policy);
-        let snapshot = resources(&policy.bootstrap, &self.shared.wanted())?;
+        let sites = sites(&policy.bootstrap);
+        let snapshot = resources(policy.bootstrap, &self.shared.wanted())?;
         self.setup.steered.want(services);
-        self.served = policy.bootstrap;
+        self.sites = sites;
         self.shared.want(snapshot);
         // Without it, a run that takes Envoy over gives other ports.
         let _ = fs::write(self.folder.path.join(PORTS), json!(self.places.ports()).to_string());
@@ -208,11 +220,12 @@ impl Run {
         changed: &mut impl FnMut() -> Option<Policy>,
         show: &mut impl FnMut(Event),
     ) -> Result<(), UpError> {
-        let mut clock = Clock::start()?;
+        let mut clock = Clock::start(stats::watch(self.folder.path.join(ADMIN), self.setup.pulse))?;
         if self.envoy.is_some() {
             show(Event::Started { taken_over: true });
         } else {
             self.spawn(show)?;
+            self.meter = Meter::of_new_envoy(self.started);
         }
         let outcome = loop {
             match self.step(&mut clock, changed, show).await {
@@ -224,7 +237,7 @@ impl Run {
         // First, so that no connection is steered to an Envoy that ends.
         let cgroup = std::mem::take(&mut self.setup.steered).end();
         if let Some(envoy) = self.envoy {
-            envoy.end().await;
+            envoy.end(&self.folder.path).await;
         }
         cgroup.inspect(|cgroup| leave(cgroup));
         outcome
@@ -243,6 +256,9 @@ impl Run {
             _ = clock.look.tick() => self.look(changed, show)?,
             () = gone(&mut self.envoy) => self.ended(show),
             () = until(self.again) => self.spawn(show)?,
+            Some(stats) = clock.stats.recv() => {
+                self.meter.look(Instant::now(), stats, &self.sites).into_iter().for_each(|t| show(Event::Traffic(t)));
+            }
             report = finished(&mut self.load) => {
                 self.load = None;
                 show(Event::Demo(report));
@@ -296,13 +312,14 @@ impl Run {
         match news {
             News::Connected => {}
             News::Refused(refusal) => show(Event::Refused(refusal)),
-            News::Live { listeners, .. } => {
+            News::Live { listeners, since, .. } => {
+                self.meter.begin();
                 if let Some(demo) = self.setup.demo.take() {
                     self.stays = demo.stay;
                     let live = listeners.iter().map(|(name, _)| name.clone()).collect();
-                    self.load = Some(tokio::spawn(demo::load::run(self.served.clone(), live, demo.requests)));
+                    self.load = Some(tokio::spawn(demo::load::run(self.sites.clone(), live, demo.requests)));
                 }
-                show(Event::Live { listeners, took: self.read.elapsed() });
+                show(Event::Live { listeners, took: self.read.elapsed(), envoy: since });
                 match self.setup.steered.live() {
                     Ok(None) => {}
                     Ok(Some(services)) => show(Event::Steered(services)),
@@ -322,7 +339,7 @@ async fn left_behind(folder: &Path, bootstrap: &Value) -> Result<Option<Link>, U
         if fs::read_to_string(&file).is_ok_and(|text| text == fits) {
             return Ok(Some(link));
         }
-        link.end().await;
+        link.end(folder).await;
     }
     fs::write(&file, fits).map_err(failed(format!("write {}", file.display())))?;
     Ok(None)
@@ -344,15 +361,16 @@ fn ports(folder: &Path) -> BTreeMap<String, u16> {
 struct Clock {
     signals: Signals,
     look: Interval,
+    stats: Receiver<Stats>,
 }
 
 impl Clock {
-    fn start() -> Result<Self, UpError> {
+    fn start(stats: Receiver<Stats>) -> Result<Self, UpError> {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let of = |kind| signal(kind).map_err(io_failed("listen for signals"));
         let signals = Signals(of(SignalKind::interrupt())?, of(SignalKind::terminate())?, of(SignalKind::hangup())?);
-        Ok(Self { signals, look })
+        Ok(Self { signals, look, stats })
     }
 }
 

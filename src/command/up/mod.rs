@@ -1,7 +1,9 @@
 //! `meshc up`
 
 mod policies;
+mod screen;
 mod show;
+mod traffic;
 
 use crate::cli::Up;
 use crate::exit::Exit;
@@ -34,7 +36,7 @@ pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
         Ok(policy) => policy,
         Err(exit) => return exit,
     };
-    let setup = match setup(args, &first, &policies) {
+    let setup = match setup(args, &first, &policies, show.pulse()) {
         Ok(setup) => setup,
         Err(message) => {
             terminal.fail(&message);
@@ -45,7 +47,7 @@ pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
     let outcome = up::up(
         setup,
         first,
-        || policies.changed(),
+        || policies.changed(|| show.clear()),
         |event| {
             refused |= matches!(event, Event::Refused(_));
             show.event(&event);
@@ -61,7 +63,7 @@ pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
     }
 }
 
-fn setup(args: &Up, first: &Policy, policies: &Policies<'_>) -> Result<Setup, String> {
+fn setup(args: &Up, first: &Policy, policies: &Policies<'_>, pulse: Duration) -> Result<Setup, String> {
     let linger = value::duration(&args.linger);
     let linger = linger.map_err(|_| format!("`--linger {}` is no duration; write it as `1m`", args.linger))?;
     let search = Search::of_environment(args.envoy.clone());
@@ -76,7 +78,7 @@ fn setup(args: &Up, first: &Policy, policies: &Policies<'_>) -> Result<Setup, St
     let keeper = Keeper { program, words, linger };
     let steered = if args.no_steer { Steered::declined() } else { Steered::new(steering) };
     let demo = args.demo.then_some(Demo { requests: args.requests, stay: args.stay });
-    Ok(Setup { set: policies.set(), envoy, keeper, first_port: args.first_port, demo, steered })
+    Ok(Setup { set: policies.set(), envoy, keeper, first_port: args.first_port, demo, steered, pulse })
 }
 
 fn this_program() -> Result<PathBuf, String> {

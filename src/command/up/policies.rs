@@ -80,13 +80,17 @@ impl<'a> Policies<'a> {
     }
 
     /// The compiled policy, if the files changed and compile. A file that is still being written
-    /// is left alone: what is looked at must be the same twice.
-    pub(super) fn changed(&mut self) -> Option<Policy> {
+    /// is left alone: what is looked at must be the same twice. `before` is done where something may be shown.
+    pub(super) fn changed(&mut self, before: impl FnOnce()) -> Option<Policy> {
         let now = stamps(&self.watched);
         let settled = now == self.seen;
         let changed = now != self.read;
         self.seen = now;
-        if settled && changed { self.read().ok() } else { None }
+        if !settled || !changed {
+            return None;
+        }
+        before();
+        self.read().ok()
     }
 
     fn compile(&mut self) -> Result<Policy, Exit> {

@@ -1,5 +1,7 @@
 //! Events as lines, for people or for programs.
 
+use super::screen::{Screen, Size};
+use super::traffic;
 use crate::cli::Events;
 use crate::output::Terminal;
 use meshc_dsl::{Diagnostic, Sources};
@@ -7,26 +9,55 @@ use meshc_runtime::node::demo::{Report, Seen};
 use meshc_runtime::node::steering::Service;
 use meshc_runtime::node::up::Event;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// How often traffic is shown where it is drawn over or read by programs, and where its lines stay.
+const OFTEN: Duration = Duration::from_secs(1);
+const SELDOM: Duration = Duration::from_secs(10);
 
 /// Shows events on stdout.
 pub(super) struct Show<'a> {
     output: Events,
     terminal: &'a Terminal,
+    /// What goes on, at the end of a terminal.
+    screen: RefCell<Option<Screen>>,
 }
 
 impl<'a> Show<'a> {
     pub(super) fn new(output: Events, terminal: &'a Terminal) -> Self {
-        Self { output, terminal }
+        let screen = if output == Events::Lines { Screen::of_stdout() } else { None };
+        Self { output, terminal, screen: RefCell::new(screen) }
+    }
+
+    /// How often it wants to be told what goes on.
+    pub(super) fn pulse(&self) -> Duration {
+        if self.output == Events::Json || self.screen.borrow().is_some() { OFTEN } else { SELDOM }
     }
 
     pub(super) fn event(&self, event: &Event) {
-        let text = match self.output {
-            Events::Lines => lines(event),
-            Events::Json => format!("{}\n", object(event)),
+        let text = match (&mut *self.screen.borrow_mut(), event) {
+            (Some(screen), Event::Traffic(traffic)) => screen.show(traffic::lines(traffic), Size::of_stdout()),
+            (None, Event::Traffic(traffic)) if traffic.is_quiet() => return,
+            (Some(screen), event) => screen.above(&lines(event), Size::of_stdout()),
+            (None, event) => match self.output {
+                Events::Lines => lines(event),
+                Events::Json => format!("{}\n", object(event)),
+            },
         };
+        self.write(&text);
+    }
+
+    /// Makes way for what others show; the next event puts the screen back.
+    pub(super) fn clear(&self) {
+        if let Some(screen) = &mut *self.screen.borrow_mut() {
+            self.write(&screen.clear());
+        }
+    }
+
+    fn write(&self, text: &str) {
         // A reader that went away does not end the run.
         let _ = self.terminal.product([text.as_bytes()]);
     }
@@ -59,7 +90,7 @@ fn lines(event: &Event) -> String {
             let (kind, name) = &refusal.key;
             format!("refused  {} {name} ({}): {}; {what}\n", kind.word(), refusal.source, refusal.message)
         }
-        Event::Live { listeners, took } => {
+        Event::Live { listeners, took, .. } => {
             let mut text = format!("live     after {} ms, {} listeners\n", milliseconds(*took), listeners.len());
             for (name, address) in listeners {
                 let _ = writeln!(text, "listen   {address}  {name}");
@@ -76,6 +107,7 @@ fn lines(event: &Event) -> String {
             format!("unfit    {error}; what was steered before stays\n         {}\n", error.help())
         }
         Event::SteeredLater => format!("unfit    {LATER}\n"),
+        Event::Traffic(traffic) => traffic::lines(traffic).iter().map(|line| format!("traffic  {line}\n")).collect(),
     }
 }
 
@@ -142,10 +174,13 @@ fn object(event: &Event) -> Value {
             "event": "refused", "kind": refusal.key.0.word(), "name": refusal.key.1, "source": refusal.source,
             "message": refusal.message, "kept": refusal.kept,
         }),
-        Event::Live { listeners, took } => {
+        Event::Live { listeners, took, envoy } => {
             let listeners: Vec<_> =
                 listeners.iter().map(|(name, address)| json!({"name": name, "address": address})).collect();
-            json!({"event": "live", "milliseconds": milliseconds(*took), "listeners": listeners})
+            json!({
+                "event": "live", "milliseconds": milliseconds(*took), "envoy_milliseconds": milliseconds(*envoy),
+                "listeners": listeners,
+            })
         }
         Event::Unfit(error) => json!({"event": "unfit", "message": error.to_string()}),
         Event::Ended { log, again } => json!({"event": "ended", "log": log, "again_in": milliseconds(*again)}),
@@ -158,6 +193,7 @@ fn object(event: &Event) -> Value {
             json!({"event": "unsteered", "message": error.to_string(), "help": error.help()})
         }
         Event::SteeredLater => json!({"event": "unsteered", "message": LATER, "help": null}),
+        Event::Traffic(traffic) => traffic::object(traffic),
     }
 }
 

@@ -1,10 +1,8 @@
 //! The load: `GET /` over a few kept connections, and who answered.
 
 use super::backend::{head, value};
-use super::wanted::{self, shares};
 use super::{Destination, Report, Seen};
-use crate::node::xds::resources::list;
-use serde_json::Value;
+use crate::node::shares::Site;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -20,27 +18,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest body that is read.
 const MOST_BODY: u64 = 1 << 20;
 
-/// Sends so many requests over each listener of a served bootstrap that Envoy has.
-pub async fn run(bootstrap: Value, live: BTreeSet<String>, requests: u64) -> Report {
+/// Sends so many requests over each listener that Envoy has.
+pub async fn run(sites: Vec<Site>, live: BTreeSet<String>, requests: u64) -> Report {
     let mut report = Report::default();
-    for listener in list(&bootstrap, "listeners") {
-        let name = listener.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if !live.contains(&name) {
-            continue;
-        }
-        match (wanted::routes(listener), port(listener)) {
-            (Some(routes), Some(port)) => {
-                let answers = answers(&name, port, requests).await;
-                report.listeners.push(seen(name, requests, answers, shares(routes)));
+    for site in sites.into_iter().filter(|site| live.contains(&site.name)) {
+        match site.port.filter(|_| site.http) {
+            Some(port) => {
+                let answers = answers(&site.name, port, requests).await;
+                report.listeners.push(seen(site.name, requests, answers, site.wanted));
             }
-            _ => report.skipped.push(name),
+            None => report.skipped.push(site.name),
         }
     }
     report
-}
-
-fn port(listener: &Value) -> Option<u16> {
-    listener.pointer("/address/socket_address/port_value")?.as_u64()?.try_into().ok()
 }
 
 /// One answer: its status, who gave it, and after how long.

@@ -2,7 +2,6 @@
 
 pub mod backend;
 pub mod load;
-pub mod wanted;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_listener_is_one() {
-        meshc_compiler::schema::encode("envoy.config.listener.v3.Listener", &listener()).unwrap();
+        meshc_compiler::schema::encode("envoy.config.listener.v3.Listener", listener()).unwrap();
     }
 
     #[test]

@@ -5,7 +5,9 @@ use super::{Kind, Resource, Snapshot};
 use meshc_compiler::schema::encode;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hasher};
+use std::io;
+use std::mem;
 use std::sync::Arc;
 
 /// A resource that cannot be encoded.
@@ -23,29 +25,29 @@ pub struct EncodeError {
 }
 
 /// Cuts a bootstrap, given as JSON, into resources. What `old` has with the same content is taken
-/// over and not encoded again.
+/// over and not encoded again. The JSON goes away piece by piece, since it takes many times the memory of the
+/// resources.
 ///
 /// # Errors
 /// When a resource is not what the Envoy API calls one.
-pub fn resources(bootstrap: &Value, old: &Snapshot) -> Result<Snapshot, EncodeError> {
+pub fn resources(mut bootstrap: Value, old: &Snapshot) -> Result<Snapshot, EncodeError> {
     let mut maker = Maker { old, made: Snapshot::new() };
     let mut sources = BTreeMap::new();
-    for listener in list(bootstrap, "listeners") {
-        let (name, source) = (text(listener, "/name"), source_of(listener));
-        let mut listener = listener.clone();
+    for mut listener in taken(&mut bootstrap, "listeners") {
+        let (name, source) = (text(&listener, "/name"), source_of(&listener));
         let mut needs = None;
         for manager in managers(&mut listener) {
             if let Some(routes) = by_name(manager) {
-                let name = text(&routes, "/name");
-                maker.add(Kind::Route, &routes, &source, Links::default())?;
-                needs = Some(name);
+                needs = Some(text(&routes, "/name"));
+                maker.add(Kind::Route, routes, &source, Links::default())?;
             }
         }
-        maker.add(Kind::Listener, &listener, &source, Links { needs, address: address_of(&listener) })?;
+        let address = address_of(&listener);
+        maker.add(Kind::Listener, listener, &source, Links { needs, address })?;
         sources.insert(name, source);
     }
-    for cluster in list(bootstrap, "clusters") {
-        let name = text(cluster, "/name");
+    for cluster in taken(&mut bootstrap, "clusters") {
+        let name = text(&cluster, "/name");
         let owner = sources
             .iter()
             .rev()
@@ -69,10 +71,10 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn add(&mut self, kind: Kind, value: &Value, source: &str, links: Links) -> Result<(), EncodeError> {
-        let name = text(value, "/name");
+    fn add(&mut self, kind: Kind, value: Value, source: &str, links: Links) -> Result<(), EncodeError> {
+        let name = text(&value, "/name");
         let key = (kind, name.clone());
-        let version = version(value);
+        let version = version(&value);
         let known = self.old.get(&key).filter(|old| old.version == version);
         let body = match known {
             Some(old) => old.body.clone(),
@@ -92,9 +94,24 @@ impl Maker<'_> {
 
 /// A hash of the JSON, not of the bytes: encoded maps have no order.
 fn version(value: &Value) -> String {
-    let mut hasher = DefaultHasher::new();
-    value.to_string().hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+    let mut hashed = Hashed(DefaultHasher::new());
+    // A hasher takes everything.
+    let _ = serde_json::to_writer(&mut hashed, value);
+    format!("{:016x}", hashed.0.finish())
+}
+
+/// Hashes what is written.
+struct Hashed(DefaultHasher);
+
+impl io::Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Takes the routes out of an HTTP connection manager and leaves a reference to them.
@@ -119,6 +136,12 @@ fn managers(listener: &mut Value) -> impl Iterator<Item = &mut Value> {
 pub fn list<'a>(bootstrap: &'a Value, kind: &str) -> impl Iterator<Item = &'a Value> {
     let of_kind = bootstrap.get("static_resources").and_then(|all| all.get(kind));
     of_kind.and_then(Value::as_array).into_iter().flatten()
+}
+
+/// The listeners or clusters of a bootstrap, which no longer has them.
+fn taken(bootstrap: &mut Value, kind: &str) -> Vec<Value> {
+    let of_kind = bootstrap.get_mut("static_resources").and_then(|all| all.get_mut(kind));
+    of_kind.and_then(Value::as_array_mut).map(mem::take).unwrap_or_default()
 }
 
 fn text(value: &Value, pointer: &str) -> String {
@@ -159,7 +182,7 @@ mod tests {
 
     #[test]
     fn routes_stand_on_their_own_and_each_resource_has_its_source() {
-        let made = resources(&bootstrap(1), &Snapshot::new()).unwrap();
+        let made = resources(bootstrap(1), &Snapshot::new()).unwrap();
         let listener = &made[&(Kind::Listener, "default/a:80".into())];
         assert_eq!(listener.needs.as_deref(), Some("default/a:80"));
         assert_eq!(listener.address.as_deref(), Some("127.0.0.1:15000"));
@@ -171,18 +194,18 @@ mod tests {
 
     #[test]
     fn a_change_of_routes_changes_nothing_else() {
-        let before = resources(&bootstrap(1), &Snapshot::new()).unwrap();
-        let after = resources(&bootstrap(2), &before).unwrap();
+        let before = resources(bootstrap(1), &Snapshot::new()).unwrap();
+        let after = resources(bootstrap(2), &before).unwrap();
         let changed: Vec<_> = after.iter().filter(|(key, now)| before[*key].version != now.version).collect();
         assert_eq!(changed.iter().map(|(key, _)| key.0).collect::<Vec<_>>(), [Kind::Route]);
-        assert_eq!(resources(&bootstrap(1), &after).unwrap(), before);
+        assert_eq!(resources(bootstrap(1), &after).unwrap(), before);
     }
 
     #[test]
     fn what_is_no_resource_is_said_with_its_source() {
         let mut wrong = bootstrap(1);
         wrong["static_resources"]["listeners"][0]["adress"] = json!(1);
-        let error = resources(&wrong, &Snapshot::new()).unwrap_err().to_string();
+        let error = resources(wrong, &Snapshot::new()).unwrap_err().to_string();
         assert!(error.contains("adress") && error.contains("policy.mesh route a"), "{error}");
     }
 }

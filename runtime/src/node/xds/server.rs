@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
@@ -27,6 +27,8 @@ pub enum News {
     Live {
         /// How many times the policy had been taken in.
         generation: u64,
+        /// How long ago the policy was taken in.
+        since: Duration,
         /// The listeners with their addresses.
         listeners: Vec<(String, String)>,
     },
@@ -36,7 +38,8 @@ pub enum News {
 #[derive(Debug)]
 pub struct Shared {
     store: Mutex<Store>,
-    changed: watch::Sender<u64>,
+    /// How many times the policy was taken in, and when last.
+    changed: watch::Sender<(u64, Instant)>,
     news: mpsc::UnboundedSender<News>,
 }
 
@@ -44,7 +47,7 @@ impl Shared {
     /// An empty store, with the receiver of its news.
     pub fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<News>) {
         let (news, receiver) = mpsc::unbounded_channel();
-        let (changed, _) = watch::channel(0);
+        let (changed, _) = watch::channel((0, Instant::now()));
         (Arc::new(Self { store: Mutex::default(), changed, news }), receiver)
     }
 
@@ -55,7 +58,7 @@ impl Shared {
             store.want(wanted);
             store.generation()
         };
-        self.changed.send_replace(generation);
+        self.changed.send_replace((generation, Instant::now()));
         generation
     }
 
@@ -128,7 +131,12 @@ impl Stream {
             let deadline = self.session.deadline(Instant::now());
             tokio::select! {
                 request = requests.message() => match request {
-                    Ok(Some(request)) => self.request(request),
+                    Ok(Some(request)) => {
+                        self.request(request);
+                        if !self.drain(&mut requests).await {
+                            return;
+                        }
+                    }
                     Ok(None) | Err(_) => return,
                 },
                 outcome = changed.changed() => if outcome.is_err() { return },
@@ -136,6 +144,21 @@ impl Stream {
             }
             if self.advance().await.is_err() {
                 return;
+            }
+        }
+    }
+
+    /// Takes in what else has come already, so that a thousand answers are not a thousand steps. False where the
+    /// stream has ended.
+    async fn drain(&mut self, requests: &mut Streaming<DeltaDiscoveryRequest>) -> bool {
+        loop {
+            tokio::select! {
+                biased;
+                request = requests.message() => match request {
+                    Ok(Some(request)) => self.request(request),
+                    Ok(None) | Err(_) => return false,
+                },
+                () = std::future::ready(()) => return true,
             }
         }
     }
@@ -158,7 +181,8 @@ impl Stream {
             let generation = store.generation();
             (self.told != Some(generation) && self.session.settled(&store)).then(|| {
                 store.settled();
-                News::Live { generation, listeners: listeners(&store.effective()) }
+                let since = self.shared.changed.borrow().1.elapsed();
+                News::Live { generation, since, listeners: listeners(store.effective()) }
             })
         };
         if let Some(news) = live {

@@ -105,13 +105,13 @@ impl Session {
         let effective = store.effective();
         let mut out = Vec::new();
         for kind in Kind::ALL {
-            self.update(kind, &effective, now, &mut out);
+            self.update(kind, effective, now, &mut out);
             if self.waits(kind, now) {
                 return out;
             }
         }
         for kind in [Kind::Listener, Kind::Cluster] {
-            self.remove(kind, &effective, now, &mut out);
+            self.remove(kind, effective, now, &mut out);
             if self.waits(kind, now) {
                 break;
             }
@@ -128,7 +128,7 @@ impl Session {
     pub fn settled(&self, store: &Store) -> bool {
         let effective = store.effective();
         let all = |kind| match self.kinds.get(&kind) {
-            Some(subscription) => subscription.answered && subscription.has_all(kind, &effective),
+            Some(subscription) => subscription.answered && subscription.has_all(kind, effective),
             None => !effective.keys().any(|key| key.0 == kind),
         };
         self.waiting.is_empty() && self.kinds.contains_key(&Kind::Listener) && Kind::ALL.into_iter().all(all)

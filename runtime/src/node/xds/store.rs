@@ -3,7 +3,8 @@
 
 use super::{Key, Kind, Resource, Snapshot};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, OnceLock};
 
 /// What the policy says, and what Envoy said to it.
 #[derive(Debug, Default)]
@@ -13,6 +14,8 @@ pub struct Store {
     /// The versions that were refused, by resource.
     refused: BTreeMap<Key, String>,
     generation: u64,
+    /// What follows from all that: worked out when it is first asked for.
+    effective: OnceLock<Snapshot>,
 }
 
 /// What Envoy did not take.
@@ -36,6 +39,7 @@ impl Store {
         self.refused.retain(|key, version| wanted.get(key).is_some_and(|r| r.version == *version));
         self.wanted = wanted;
         self.generation += 1;
+        self.effective.take();
     }
 
     /// What the policy says.
@@ -56,12 +60,21 @@ impl Store {
     /// Envoy took a resource.
     pub fn accepted(&mut self, resource: &Arc<Resource>) {
         self.good.insert(resource.key(), Arc::clone(resource));
+        self.good_changed();
     }
 
     /// Envoy has this version by its own word, over a new stream.
     pub fn has(&mut self, key: &Key, version: &str) {
         if let Some(resource) = self.wanted.get(key).filter(|r| r.version == version) {
             self.good.insert(key.clone(), Arc::clone(resource));
+            self.good_changed();
+        }
+    }
+
+    fn good_changed(&mut self) {
+        // Where nothing is refused, Envoy should have what the policy says, whatever was good.
+        if !self.refused.is_empty() {
+            self.effective.take();
         }
     }
 
@@ -74,11 +87,16 @@ impl Store {
             self.good.remove(&key);
         }
         let kept = self.good.contains_key(&key);
+        self.effective.take();
         Refusal { key, source: resource.source.clone(), message, kept }
     }
 
     /// What Envoy should have now.
-    pub fn effective(&self) -> Snapshot {
+    pub fn effective(&self) -> &Snapshot {
+        self.effective.get_or_init(|| self.work_out())
+    }
+
+    fn work_out(&self) -> Snapshot {
         let mut chosen = Snapshot::new();
         let mut set_back = false;
         // Routes come before the listeners that ask for them, by the order of kinds.
@@ -104,8 +122,11 @@ impl Store {
 
     /// Envoy has all of it: what nothing leads to any more is forgotten.
     pub fn settled(&mut self) {
-        let effective = self.effective();
-        self.good.retain(|key, _| effective.contains_key(key));
+        self.effective();
+        // That is kept, so that what is good is not needed for it now.
+        let mut good = mem::take(&mut self.good);
+        good.retain(|key, _| self.effective().contains_key(key));
+        self.good = good;
     }
 }
 
@@ -128,7 +149,7 @@ pub(super) mod tests {
     }
 
     fn take_all(store: &mut Store) {
-        for resource in store.effective().values() {
+        for resource in store.effective().clone().values() {
             store.accepted(resource);
         }
     }

@@ -1,0 +1,113 @@
+"""What goes on, on a terminal and off one."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+import threading
+import time
+
+from up import check, policy, wait_until
+
+from behaviour.client import Client
+
+
+class Terminal:
+    """A terminal of 24 lines of 100 characters, as far as the command uses one."""
+
+    def __init__(self, command, environment):
+        self.text, self.moves = "", 0
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+        self.process = subprocess.Popen(command, stdout=slave, stderr=slave, stdin=slave, env=environment)
+        os.close(slave)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        with contextlib.suppress(OSError):
+            while data := os.read(self.master, 65536):
+                self.text += data.decode()
+
+    def lines(self):
+        """What stands there."""
+        lines = [""]
+        for part in re.split("(\x1b\\[[0-9]*[A-Za-z]|\r\n)", self.text):
+            if part == "\r\n":
+                lines.append("")
+            elif part.endswith("A") and part.startswith("\x1b["):
+                up = int(part[2:-1])
+                # The cursor stands at the begin of an empty line.
+                assert lines[-1] == "" and up < len(lines), lines
+                lines = lines[: len(lines) - 1 - up] + [""]
+            elif not part.startswith("\x1b["):
+                lines[-1] += part
+        return lines
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(10)
+        os.close(self.master)
+
+
+@check
+def a_terminal_shows_what_goes_on(start):
+    run = start(options=["--demo", "--stay", "--requests", "1"])
+    run.wait("demo")
+    command, environment = run.command, run.environment
+    run.stop()
+    command = [word for word in command if word not in ("-o", "json")]
+    terminal = Terminal(command, environment)
+    try:
+        assert wait_until(lambda: "demo     default/helloworld:5000" in terminal.text, 20), terminal.text
+        port = int(re.search(r"listen   127.0.0.1:(\d+)", terminal.text).group(1))
+        client = Client(port)
+        for _ in range(200):
+            assert client.get().status == 200
+
+        def counted():
+            return any("default/helloworld:5000" in line and "201 × 2xx" in line for line in terminal.lines())
+
+        assert wait_until(counted, 10), terminal.text
+        lines = terminal.lines()
+        (flow,) = [number for number, line in enumerate(lines) if re.match(r"default/helloworld:5000 +[0-9.]+/s", line)]
+        assert re.fullmatch(r"  helloworld-v1  wanted  90.0 %  seen +[0-9.]+ %", lines[flow + 1]), lines
+        assert re.fullmatch(r"  helloworld-v2  wanted  10.0 %  seen +[0-9.]+ %", lines[flow + 2]), lines
+        assert lines[flow + 3 :] == [""], lines
+        # Events and diagnostics stand above it, and stay.
+        (run.program / "policy.mesh").write_text(policy("route helloworld to v3"))
+        assert wait_until(lambda: any("error" in line for line in terminal.lines()), 10), terminal.text
+        assert wait_until(lambda: terminal.lines()[-4].startswith("default/helloworld:5000"), 10), terminal.lines()
+        assert any(line.startswith("live ") for line in terminal.lines()), terminal.lines()
+    finally:
+        terminal.close()
+    assert terminal.process.returncode == 0
+
+
+@check
+def programs_are_told_what_goes_on(start):
+    up = start(options=["--demo", "--stay", "--requests", "1"], policy=policy("route helloworld ratelimit 50/m; to v1"))
+    up.wait("demo")
+    client = Client(up.port())
+    for _ in range(100):
+        client.get()
+    time.sleep(0.1)
+    assert wait_until(lambda: sum(event["listeners"][0]["requests"] for event in up.of("traffic")) >= 100, 10)
+    told = up.of("traffic")[-1]
+    (flow,) = told["listeners"]
+    assert (flow["name"], flow["statuses"]["2xx"] + flow["statuses"]["4xx"]) == ("default/helloworld:5000", 101), told
+    assert told["limited"] == flow["statuses"]["4xx"] >= 50, told
+    (destination,) = flow["destinations"]
+    assert (destination["name"], destination["wanted"]) == ("helloworld-v1", 100.0), told
+    assert destination["answered"] == flow["statuses"]["2xx"], told
+    assert flow["p99"] is None or flow["p99"] >= flow["p50"], told
+    # Where nothing goes on, nothing is told.
+    time.sleep(1.5)
+    before = len(up.of("traffic"))
+    time.sleep(2.5)
+    assert len(up.of("traffic")) == before
