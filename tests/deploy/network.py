@@ -65,11 +65,12 @@ def every_fault_at_every_request(server, meshc):
             return f"{name} at {number}: {results}"
         if program.state() != wanted:
             return f"{name} at {number}: another state\n{program.state()}\n{wanted}"
-        return f"{name} at {number}: {took:.0f} s" if took > 60 else None
+        # Each of the two has two minutes; on a quiet machine they take some seconds.
+        return f"{name} at {number}: {took:.0f} s" if took > 150 else None
 
-    # Requests of one phase are alike: every fault hits each ninth, beginning elsewhere each time. Most runs
+    # Requests of one phase are alike: every fault hits each fifth, beginning elsewhere each time. Most runs
     # mostly wait: hence many at once.
-    cases = [(name, n) for k, name in enumerate(FAULTS) for n in range(k % 9, total, 9)]
+    cases = [(name, n) for k, name in enumerate(FAULTS) for n in range(k % 5, total, 5)]
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         problems = [p for p in pool.map(one, cases) if p]
     print(f"   {len(cases)} runs through a fault, {first} and {total - first} requests", flush=True)
@@ -178,7 +179,9 @@ def the_server_restarts_between_objects(server, meshc):
                 return Call(restart, arrives) if real else None
 
             with Proxy(server, fault) as proxy:
-                result = program.run("apply", "-o", "json", config=server.kubeconfig(token, proxy.url))
+                config = server.kubeconfig(token, proxy.url)
+                # A server that starts takes a second and a half, and minutes on a machine that is busy.
+                result = program.run("apply", "--timeout", "5m", "-o", "json", config=config, limit=400)
             server.wait(lambda: server.call("GET", "/readyz", raw=True))
             eq((result.code, len(done)), (0, 1), result)
             eq(program.apply()["writes"], 0)

@@ -96,7 +96,7 @@ class Server:
         self.process = subprocess.Popen(command, stdout=self._log("api.log"), stderr=subprocess.STDOUT)
         self.wait(lambda: self.call("GET", "/readyz", raw=True))
 
-    def wait(self, ready, limit=90):
+    def wait(self, ready, limit=240):
         end = time.monotonic() + limit
         while True:
             try:
