@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{FileId, Span};
 use std::ops::Range;
 
+mod characters;
 mod pasted;
 
 /// The largest file that is read, in bytes.
@@ -461,7 +462,7 @@ impl<'a> Scanner<'a> {
         let Some(part) = self.text.get(range.clone()) else { return };
         let mut before_bad = false;
         for (offset, c) in part.char_indices() {
-            let Some(name) = forbidden(c) else {
+            let Some(name) = characters::forbidden(c) else {
                 before_bad = false;
                 continue;
             };
@@ -492,20 +493,4 @@ fn gap(text: &[u8]) -> usize {
 
 fn indentation(line: &str) -> usize {
     line.len() - line.trim_start().len()
-}
-
-/// The name of a character that may not stand in a file: it would hide text from a reader.
-fn forbidden(c: char) -> Option<&'static str> {
-    match c {
-        '\0' => Some("a NUL character"),
-        '\t' | '\n' => None,
-        '\r' => Some("a carriage return without a newline"),
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {
-            Some("a bidirectional control character")
-        }
-        '\u{2028}' | '\u{2029}' | '\u{85}' => Some("a Unicode line separator"),
-        '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => Some("an invisible character"),
-        c if c.is_control() => Some("a control character"),
-        _ => None,
-    }
 }

@@ -25,6 +25,7 @@ const LEAST: usize = 64;
 /// Parses one file.
 pub fn parse(file: FileId, text: &str) -> (Policy, Vec<Diagnostic>) {
     limit_calls();
+    let written = text;
     let Layout { text, declarations, mut diagnostics, reported, .. } = layout::layout(file, text);
     let mut policy = Policy { file, ..Policy::default() };
     let parts = map_parts(&declarations, LEAST, |part| {
@@ -43,7 +44,24 @@ pub fn parse(file: FileId, text: &str) -> (Policy, Vec<Diagnostic>) {
         diagnostics.append(&mut problems);
         policy.test_diagnostics.append(&mut of_tests);
     }
+    for diagnostic in diagnostics.iter_mut().chain(&mut policy.test_diagnostics) {
+        let fix = diagnostic.fix.iter_mut().map(|fix| &mut fix.span);
+        let labels = diagnostic.labels.iter_mut().map(|label| &mut label.span);
+        labels.chain(fix).for_each(|span| *span = whole_characters(*span, written));
+    }
     (policy, diagnostics)
+}
+
+/// A span over whole characters: a quote of another kind is read as a plain one, which is shorter.
+fn whole_characters(span: Span, text: &str) -> Span {
+    let inside = |at: &usize| !text.is_char_boundary(*at);
+    let (start, end) = (span.start as usize, span.end as usize);
+    if end > text.len() || !(inside(&start) || inside(&end)) {
+        return span;
+    }
+    let start = (0..=start).rev().find(|at| !inside(at)).unwrap_or(0);
+    let end = (end..=text.len()).find(|at| !inside(at)).unwrap_or(text.len());
+    Span::new(span.file, start, end)
 }
 
 /// A declaration's text, with the closing braces that it lacks.
