@@ -62,8 +62,7 @@ impl Written {
 }
 
 fn ip_address(text: &str) -> Result<IpAddr, ValueError> {
-    let wrong =
-        |message: String, help: &str| ValueError { code: codes::BAD_ADDRESS, message, help: help.to_owned().into() };
+    let wrong = |message: String, help: &str| ValueError { code: codes::BAD_ADDRESS, message, help: help.to_owned() };
     let address: IpAddr = text.parse().map_err(|_| {
         wrong(format!("`{text}` is not an IP address"), "addresses are written `10.96.0.10` or `fd00::10`")
     })?;
