@@ -72,12 +72,15 @@ struct Service {
     proxy_redirects: Value,
 }
 
+/// Where a service goes: each proxy port, and the ports that it is for (all when empty).
+type Redirects = Vec<(u16, BTreeSet<u16>)>;
+
 /// The tables of one agent.
 struct Tables<'t> {
     configs: BTreeMap<Name, Config>,
     resources: BTreeMap<Name, Resource>,
-    /// Service → its redirects: proxy port, and the ports that it is for (all when empty).
-    redirects: Option<BTreeMap<String, Vec<(u16, BTreeSet<u16>)>>>,
+    /// The redirects of each service.
+    redirects: Option<BTreeMap<String, Redirects>>,
     envoy: Option<Dump<'t>>,
 }
 
@@ -209,7 +212,7 @@ fn rows<T: DeserializeOwned>(text: &str) -> Option<Vec<T>> {
     serde_json::Deserializer::from_str(&text).into_iter::<T>().collect::<Result<_, _>>().ok()
 }
 
-fn redirects(service: &Service) -> Option<(String, Vec<(u16, BTreeSet<u16>)>)> {
+fn redirects(service: &Service) -> Option<(String, Redirects)> {
     let name = match &service.name {
         Value::String(name) => name.clone(),
         name => {
