@@ -1,7 +1,6 @@
 //! What differs between an object as it shall be and as it is, at the paths that we set.
 
 use super::json::Json;
-use super::object::CONTENT;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,12 +13,6 @@ pub struct Difference {
     pub ours: Option<Value>,
     /// What is there.
     pub live: Option<Value>,
-}
-
-/// The differences that a person wants to know of: the hash of a content only where nothing else differs.
-pub fn told(found: &[Difference]) -> Vec<Difference> {
-    let mark = format!(".metadata.labels.{CONTENT}");
-    found.iter().filter(|d| d.path != mark || found.len() == 1).cloned().collect()
 }
 
 /// Fields that have one owner as a whole: what somebody adds inside is a difference too.
@@ -128,14 +121,6 @@ mod tests {
         assert_eq!(paths(ours.clone(), live), Vec::<String>::new());
         let drifted = json!({"metadata": {"labels": {"a": "2"}}, "spec": {"ports": []}});
         assert_eq!(paths(ours, drifted), [".metadata.labels.a", ".spec.ports[0]"]);
-    }
-
-    #[test]
-    fn a_changed_hash_is_told_only_alone() {
-        let object = |hash: &str, a: u8| Json::from(json!({"metadata": {"labels": {CONTENT: hash}}, "spec": {"a": a}}));
-        let shown = |live| told(&differences(&object("x", 1), &live)).into_iter().map(|d| d.path).collect::<Vec<_>>();
-        assert_eq!(shown(object("y", 2)), [".spec.a"]);
-        assert_eq!(shown(object("y", 1)), [".metadata.labels.meshc.dev/content"]);
     }
 
     #[test]

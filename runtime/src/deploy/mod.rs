@@ -25,11 +25,11 @@ mod steering;
 mod write;
 
 pub use access::{Place, connect};
-pub use agents::{Verdict, View, look, wait};
+pub use agents::{Verdict, View, look, told, wait};
 pub use apply::{Options, Outcome, Prepared, Report, Word, execute, prepare};
 pub use client::Client;
 pub use cluster::services;
-pub use compare::{Difference, told};
+pub use compare::Difference;
 pub use delete::{Gone, delete};
 pub use doctor::{Finding, Release, examine, obstacles, release};
 pub use error::{Conflict, Error};

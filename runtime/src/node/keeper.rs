@@ -132,6 +132,10 @@ pub fn keep(folder: &Path, envoy: &mut Command, linger: Duration) -> io::Result<
             Err(_) => {}
         }
         let ended = envoy.try_wait()?.is_some();
+        if commands == 0 && !folder.exists() {
+            // No next run finds this Envoy.
+            return end(&mut envoy);
+        }
         if commands == 0 && (ended || alone.elapsed() >= linger) {
             // Who has the folder is about to connect, and takes it away.
             let Some(_lock) = folder::lock(folder)? else { continue };

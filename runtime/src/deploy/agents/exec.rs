@@ -11,6 +11,9 @@ use tokio::io::AsyncReadExt;
 /// The most that is read of an output: an agent of thousands of services prints some 10 MB.
 const MOST: u64 = 128 << 20;
 
+/// How much of an output is on its way within this process.
+const BUFFER: usize = 256 << 10;
+
 /// Runs a script in an agent's container; what it printed, or why that is not known. Success of the
 /// exchange says nothing about the output: the API server reports it as well when the node died.
 pub(super) async fn run(
@@ -28,7 +31,8 @@ pub(super) async fn run(
 
 async fn exchange(client: &Client, namespace: &str, pod: &str, script: &str) -> Result<String, String> {
     let pods: Api<Pod> = Api::namespaced(client.kube(), namespace);
-    let parameters = AttachParams::default().container(CONTAINER).stdin(false).stdout(true).stderr(false);
+    let parameters = AttachParams::default().container(CONTAINER).stdin(false).stderr(false);
+    let parameters = parameters.stdout(true).max_stdout_buf_size(BUFFER);
     // The process ends with the value: dropping it closes the streams.
     let mut process = pods.exec(pod, ["sh", "-c", script], &parameters).await.map_err(|e| reason(&e, namespace))?;
     let Some(output) = process.stdout() else { return Err("the API server gives no output".into()) };

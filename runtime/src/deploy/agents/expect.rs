@@ -1,5 +1,6 @@
 //! What an object asks of an agent.
 
+use super::super::compare::Difference;
 use super::super::object::{CONTENT, Desired, Id, Kind};
 use ring::digest;
 use serde_json::Value;
@@ -10,6 +11,12 @@ use std::collections::BTreeSet;
 pub(in super::super) fn content(spec: &Value) -> String {
     let hash = digest::digest(&digest::SHA256, spec.to_string().as_bytes());
     hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The differences that a person wants to know of: the hash of a content only where nothing else differs.
+pub fn told(found: &[Difference]) -> Vec<Difference> {
+    let mark = format!(".metadata.labels.{CONTENT}");
+    found.iter().filter(|d| d.path != mark || found.len() == 1).cloned().collect()
 }
 
 /// A service that is steered.
@@ -41,7 +48,7 @@ impl Expected {
     }
 
     fn of(object: &Desired) -> Expected {
-        let value = object.value.tree();
+        let value = serde_json::to_value(&object.value).unwrap_or_default();
         let list = |pointer: &str| value.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
         let mut rest = value.get("spec").cloned().unwrap_or_default();
         if let Some(spec) = rest.as_object_mut() {
@@ -95,8 +102,8 @@ pub(super) fn example(content: &str) -> Expected {
             ],
         },
     });
-    let id = Id { kind: Kind::CiliumEnvoyConfig, namespace: Some("shop".into()), name: "web".into() };
-    Expected::of(&Desired { id, value: value.into() })
+    let id = json!({"kind": "CiliumEnvoyConfig", "namespace": "shop", "name": "web"});
+    Expected::of(&serde_json::from_value(json!({"id": id, "value": value})).unwrap())
 }
 
 #[cfg(test)]
@@ -111,6 +118,14 @@ mod tests {
         let web = Steered { namespace: "shop".into(), name: "web".into(), ports: [80].into() };
         assert_eq!(expected.steered, [web]);
         assert_eq!(expected.of_type("Cluster").map(|(name, _)| name).collect::<Vec<_>>(), ["shop/web/v1"]);
+    }
+
+    #[test]
+    fn a_changed_hash_is_told_only_alone() {
+        let difference = |path: &str| Difference { path: path.into(), ours: None, live: None };
+        let (hash, other) = (difference(".metadata.labels.meshc.dev/content"), difference(".spec.a"));
+        assert_eq!(told(&[hash.clone(), other.clone()]), [other]);
+        assert_eq!(told(std::slice::from_ref(&hash)).len(), 1);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 pub(super) use expect::content;
+pub use expect::told;
 pub(super) use pods::{SELECTOR, agents as pods};
 pub use wait::wait;
 

@@ -60,12 +60,27 @@ struct Origin {
     name: String,
 }
 
+/// A row of `services`, of which a cluster may have thousands: where it is steered. Up to 1.19 a service has
+/// one redirect, later a list of them.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Service {
+    name: Value,
+    #[serde(default)]
+    proxy_redirect: Value,
+    #[serde(default)]
+    proxy_redirects: Value,
+}
+
+/// Where a service goes: each proxy port, and the ports that it is for (all when empty).
+type Redirects = Vec<(u16, BTreeSet<u16>)>;
+
 /// The tables of one agent.
 struct Tables<'t> {
     configs: BTreeMap<Name, Config>,
     resources: BTreeMap<Name, Resource>,
-    /// Service → its redirects: proxy port, and the ports that it is for (all when empty).
-    redirects: Option<BTreeMap<String, Vec<(u16, BTreeSet<u16>)>>>,
+    /// The redirects of each service.
+    redirects: Option<BTreeMap<String, Redirects>>,
     envoy: Option<Dump<'t>>,
 }
 
@@ -84,7 +99,7 @@ impl<'t> Tables<'t> {
     fn read(parts: &Parts<'_>, envoy: Option<Dump<'t>>) -> Option<Self> {
         let configs: Vec<Config> = rows(parts.get("configs")?)?;
         let resources: Vec<Resource> = rows(parts.get("resources")?)?;
-        let services: Option<Vec<Value>> = parts.get("services").and_then(rows);
+        let services: Option<Vec<Service>> = parts.get("services").and_then(rows);
         let of_config = |r: &Resource| Name { namespace: r.name.namespace.clone(), name: r.name.name.clone() };
         Some(Self {
             configs: configs.into_iter().map(|c| (c.name.clone(), c)).collect(),
@@ -197,21 +212,16 @@ fn rows<T: DeserializeOwned>(text: &str) -> Option<Vec<T>> {
     serde_json::Deserializer::from_str(&text).into_iter::<T>().collect::<Result<_, _>>().ok()
 }
 
-/// A row of `services`: up to 1.19 a service has one redirect, later a list of them.
-fn redirects(service: &Value) -> Option<(String, Vec<(u16, BTreeSet<u16>)>)> {
-    let name = match service.get("Name")? {
+fn redirects(service: &Service) -> Option<(String, Redirects)> {
+    let name = match &service.name {
         Value::String(name) => name.clone(),
         name => {
             let part = |one: &str, other: &str| name.get(one).or_else(|| name.get(other))?.as_str();
             format!("{}/{}", part("namespace", "Namespace")?, part("name", "Name")?)
         }
     };
-    let found = ["ProxyRedirect", "ProxyRedirects"].iter().filter_map(|key| service.get(*key));
-    let found = found.flat_map(|value| match value {
-        Value::Array(list) => list.iter().collect(),
-        value => vec![value],
-    });
-    Some((name, found.filter_map(redirect).collect()))
+    let list = service.proxy_redirects.as_array().map(Vec::as_slice).unwrap_or_default();
+    Some((name, list.iter().chain([&service.proxy_redirect]).filter_map(redirect).collect()))
 }
 
 fn redirect(value: &Value) -> Option<(u16, BTreeSet<u16>)> {
