@@ -18,16 +18,20 @@ KILLS = 20
 def a_killed_run_fails_no_connection_and_is_taken_over(start):
     up = start().steers()
     maps = up.status()["sets"][0]["maps"]
+    envoys = up.envoys()
     load, draw = traffic.Load(), random.Random(8)
     for _ in range(KILLS):
         up.kill()
         time.sleep(draw.uniform(0, 0.9))
-        up = start().steers()
+        up = start(options=["--linger", "1m"], after=up).steers()
+        envoys += up.envoys()
     time.sleep(0.2)
     results = load.stop()
     names = load.names()
     print(f"   {KILLS} kills, {len(results)} connections: {names}, {len(load.failed())} failed")
     assert load.failed() == [], load.failed()[:3]
+    # The first was not told to stay so long.
+    assert len(set(envoys[1:])) == 1 and len(envoys) == KILLS + 1, envoys
     assert names["v1"] > names.get("direct", 0) * 0.2, names
     (held,) = up.status()["sets"]
     kept = ("rules", "settings", "counters", "dialled", "record")

@@ -21,13 +21,13 @@ class Start:
         self.place, self.meshc, self.envoy = here, meshc, envoy
         self.runs = []
 
-    def __call__(self, text=None, options=(), under=(), owner=None, meshc=None, envoy=None, name=None):
+    def __call__(self, text=None, options=(), under=(), owner=None, meshc=None, envoy=None, name=None, after=None):
         # Of the test's own cgroup, unless a check names another.
         options = list(options)
         if not {"--cgroup", "--no-steer"} & set(options):
             options += ["--cgroup", str(self.place.cgroup)]
         meshc, envoy = str(meshc or self.meshc), str(envoy or self.envoy)
-        self.runs.append(Up(meshc, envoy, text, options, under, owner, name))
+        self.runs.append(Up(meshc, envoy, text, options, under, owner, name, after))
         return self.runs[-1]
 
     @staticmethod
@@ -40,7 +40,8 @@ class Start:
     def close(self):
         """Whatever a run left is a failure of its own."""
         problems = []
-        for run in self.runs:
+        # The last first: what it took over goes with it.
+        for run in reversed(self.runs):
             try:
                 run.close()
             except Exception as error:  # every run is ended

@@ -13,6 +13,8 @@ from behaviour.client import wait_until
 from steer.place import V4, V6
 
 SERVICE = "default/helloworld:80"
+# How long Envoy stays when its run is killed: longer than the lease, and short enough to wait for.
+LINGER = "1500ms"
 
 
 def policy(route="route helloworld 90% v1, 10% v2", at=f"{V4}, {V6}", more=""):
@@ -28,13 +30,14 @@ def policy(route="route helloworld 90% v1, 10% v2", at=f"{V4}, {V6}", more=""):
 class Up:
     """The process, its events, and a folder that takes everything it makes."""
 
-    def __init__(self, meshc, envoy, text=None, options=(), under=(), owner=None, name=None):
-        self.base = pathlib.Path(tempfile.mkdtemp(prefix="meshc-steer-"))
+    def __init__(self, meshc, envoy, text=None, options=(), under=(), owner=None, name=None, after=None):
+        # What comes after a run that was killed finds its Envoy by the paths of the policies.
+        self.base = after.base if after else pathlib.Path(tempfile.mkdtemp(prefix="meshc-steer-"))
         self.meshc = meshc
         self.temporary = self.base / "tmp"
-        self.temporary.mkdir()
+        self.temporary.mkdir(exist_ok=True)
         self.program = self.base / "program"
-        self.program.mkdir()
+        self.program.mkdir(exist_ok=True)
         self.save(policy() if text is None else text)
         if name:
             (self.program / "meshc.toml").write_text(f'name = "{name}"\n')
@@ -44,6 +47,8 @@ class Up:
         command = [*under, meshc, "up", str(self.program), "-o", "json", *options]
         if "--first-port" not in options:
             command += ["--first-port", "15500"]
+        if "--linger" not in options:
+            command += ["--linger", LINGER]
         environment = {**os.environ, "TMPDIR": str(self.temporary), "MESHC_ENVOY": str(envoy), "NO_COLOR": "1"}
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
@@ -129,6 +134,8 @@ class Up:
     def close(self):
         if self.process.poll() is None:
             self.interrupt()
+        if not self.base.exists():
+            return
         gone = self.gone()
         left = self.envoys()
         shutil.rmtree(self.base)

@@ -6,6 +6,7 @@
 //! process group of its own, so that Ctrl-C on a terminal reaches the command alone.
 
 use super::folder;
+use super::steering::abandon;
 use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 use std::ffi::OsString;
 use std::fs;
@@ -111,11 +112,12 @@ enum Heard {
 }
 
 /// The keeper's work: runs Envoy in a folder, by a command that becomes Envoy, until Envoy ends, or until it
-/// is told to end it, or nobody was connected for so long.
+/// is told to end it, or nobody was connected for so long. Then no run is there that removes the cgroup which Envoy
+/// had for itself.
 ///
 /// # Errors
 /// When Envoy cannot be started or waited for.
-pub fn keep(folder: &Path, envoy: &mut Command, linger: Duration) -> io::Result<()> {
+pub fn keep(folder: &Path, envoy: &mut Command, linger: Duration, cgroup: Option<&Path>) -> io::Result<()> {
     let socket = folder.join(SOCKET);
     // That of a keeper which was killed.
     let _ = fs::remove_file(&socket);
@@ -134,12 +136,15 @@ pub fn keep(folder: &Path, envoy: &mut Command, linger: Duration) -> io::Result<
         let ended = envoy.try_wait()?.is_some();
         if commands == 0 && !folder.exists() {
             // No next run finds this Envoy.
-            return end(&mut envoy);
+            end(&mut envoy)?;
+            cgroup.inspect(|cgroup| abandon(cgroup));
+            return Ok(());
         }
         if commands == 0 && (ended || alone.elapsed() >= linger) {
             // Who has the folder is about to connect, and takes it away.
             let Some(_lock) = folder::lock(folder)? else { continue };
             end(&mut envoy)?;
+            cgroup.inspect(|cgroup| abandon(cgroup));
             return fs::remove_dir_all(folder);
         }
         if ended {

@@ -108,7 +108,7 @@ pub(crate) fn keep(folder: &Path, envoy: &Path, linger: u64, cgroup: Option<&Pat
             command.arg(IN_CGROUP).arg(cgroup).arg(program);
         }
         command.arg(BECOME).arg(std::process::id().to_string()).arg(envoy);
-        keeper::keep(folder, &mut command, Duration::from_millis(linger)).map_err(|e| e.to_string())
+        keeper::keep(folder, &mut command, Duration::from_millis(linger), cgroup).map_err(|e| e.to_string())
     });
     match kept {
         Ok(()) => Exit::Done,

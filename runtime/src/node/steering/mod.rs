@@ -185,6 +185,20 @@ impl Drop for Steering {
     }
 }
 
+/// Removes the cgroup of an Envoy whose run is gone, unless another run holds the set: that one goes by the
+/// cgroup's id.
+pub fn abandon(cgroup: &Path) {
+    let set = cgroup.file_name().and_then(|name| name.to_str()?.strip_prefix("meshc-"));
+    match set.map(Pins::open) {
+        Some(Ok(pins)) => {
+            if let Ok(Some(_lock)) = pins.lock() {
+                leave(cgroup);
+            }
+        }
+        _ => leave(cgroup),
+    }
+}
+
 fn settings(pins: &Pins) -> Result<Settings, SteerError> {
     open_map(&pins.path(SETTINGS.name))?.try_into().map_err(|e: MapError| SteerError::system("open the settings", &e))
 }
