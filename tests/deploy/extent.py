@@ -21,13 +21,14 @@ def large(texts):
 
 
 def size(program, texts):
-    """The bytes of the one object, with the set's label, as compact JSON."""
+    """The bytes of the one object, with the labels of the set and of the content, as compact JSON."""
     program.write(large(texts))
     command = [program.meshc, "compile", "-o", "json"]
     done = subprocess.run(command, cwd=program.folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     (item,) = json.loads(done.stdout)["items"]
-    item["metadata"].setdefault("labels", {})[PART_OF] = "applyset-" + "x" * 43 + "-v1"
+    labels = {PART_OF: "applyset-" + "x" * 43 + "-v1", "meshc.dev/content": "x" * 16}
+    item["metadata"].setdefault("labels", {}).update(labels)
     return len(json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode())
 
 
