@@ -68,9 +68,9 @@ def every_fault_at_every_request(server, meshc):
         # Each of the two has two minutes; on a quiet machine they take some seconds.
         return f"{name} at {number}: {took:.0f} s" if took > 150 else None
 
-    # Requests of one phase are alike: every fault hits each fifth, beginning elsewhere each time. Most runs
+    # Requests of one phase are alike: every fault hits each tenth, beginning elsewhere each time. Most runs
     # mostly wait: hence many at once.
-    cases = [(name, n) for k, name in enumerate(FAULTS) for n in range(k % 5, total, 5)]
+    cases = [(name, n) for k, name in enumerate(FAULTS) for n in range(k % 10, total, 10)]
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         problems = [p for p in pool.map(one, cases) if p]
     print(f"   {len(cases)} runs through a fault, {first} and {total - first} requests", flush=True)
