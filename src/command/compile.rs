@@ -19,10 +19,13 @@ pub(crate) fn run(args: &Compile, terminal: &Terminal) -> Exit {
         Err(message) => return terminal.fail(&message),
     };
     terminal.diagnostics(&checked.diagnostics, &checked.input.sources, &checked.input.shown);
-    match checked.manifest {
-        Some(manifest) => write(&manifest, args, terminal),
+    let exit = match &checked.manifest {
+        Some(manifest) => write(manifest, args, terminal),
         None => Exit::Wrong,
-    }
+    };
+    // The process is about to end: to free a large manifest piece by piece would only take time.
+    std::mem::forget(checked);
+    exit
 }
 
 /// A program as read and compiled.
