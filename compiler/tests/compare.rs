@@ -9,30 +9,16 @@
     reason = "a test that fails panics, and says why"
 )]
 
+mod random;
+
 use meshc_compiler::compare::{Change, Class, Comparison, Version, compare};
 use meshc_compiler::evaluate::{Answer, Outcome, Plan, Request};
 use meshc_compiler::ir::Program;
 use meshc_compiler::{Catalog, Options, Target, program};
 use meshc_dsl::diagnostic::any_error;
 use meshc_dsl::{Sources, Span};
+use random::Random;
 use std::fmt::Write;
-
-/// A sequence that looks random and is always the same: splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % limit as u64).expect("it is below a usize")
-    }
-
-    fn pick<'t>(&mut self, of: &[&'t str]) -> &'t str {
-        of[self.below(of.len())]
-    }
-}
 
 const TESTS: &[&str] = &[
     "path = \"/a\"",

@@ -9,28 +9,14 @@
     reason = "a test that fails panics, and says why"
 )]
 
+mod random;
+
 use meshc_compiler::ir::{Condition, Pattern, Subject, Test};
 use meshc_compiler::reach::{Lost, Reach, Request};
 use meshc_compiler::template::{Segment, Template};
+use random::Random;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-
-/// A sequence that looks random and is always the same: splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % limit as u64).expect("it is below a usize")
-    }
-
-    fn pick<'t>(&mut self, of: &[&'t str]) -> &'t str {
-        of[self.below(of.len())]
-    }
-}
 
 const PATHS: &[&str] = &[
     "/", "/a", "/a/", "/a/b", "/ab", "/b", "/a/b/c", "/b/a", "/a/x", "/x/b", "/abb", "/x", "/a/b/", "/b/", "/x/x",

@@ -13,6 +13,7 @@ mod foreign;
 pub mod format;
 mod grammar;
 pub mod layout;
+pub mod outline;
 pub mod parallel;
 pub mod parse;
 mod recover;

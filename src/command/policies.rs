@@ -3,8 +3,7 @@
 
 use super::diff::{GREEN, PLAIN, RED};
 use crate::difference::{Line, lines};
-use meshc_dsl::syntax::Declaration;
-use meshc_dsl::{FileId, format, layout, parse};
+use meshc_dsl::outline::outline;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -74,79 +73,12 @@ pub(super) fn text(changes: &[Changed]) -> String {
 fn declarations(sources: &BTreeMap<String, String>) -> BTreeMap<String, Told> {
     let mut found: BTreeMap<String, Told> = BTreeMap::new();
     for (file, text) in sources {
-        // What no longer parses is compared as it stands.
-        let text = format::format(FileId::default(), text).unwrap_or_else(|_| text.clone());
-        let cut = layout::layout(FileId::default(), &text);
-        let mut place = String::new();
-        for declaration in parse::parse(FileId::default(), &text).0.declarations {
-            if let Declaration::Namespace(name) = &declaration {
-                place = format!("{}/", name.text);
-            }
-            let Some((name, at)) = head(&declaration, &place) else { continue };
-            let end = cut.declarations.iter().find(|chunk| chunk.range.contains(&at.saturating_sub(1)));
-            let body = end.and_then(|chunk| cut.text.get(at..chunk.range.end)).unwrap_or_default();
+        for (name, clauses) in outline(text) {
             let told = found.entry(name).or_insert_with(|| Told { file: file.clone(), clauses: Vec::new() });
-            told.clauses.extend(clauses(body));
+            told.clauses.extend(clauses);
         }
     }
     found
-}
-
-/// A declaration's name, and where its clauses begin. Tests change nothing.
-fn head(declaration: &Declaration, place: &str) -> Option<(String, usize)> {
-    let placed = |name: &str| if name.contains('/') { name.to_owned() } else { format!("{place}{name}") };
-    let (name, last) = match declaration {
-        Declaration::Namespace(_) | Declaration::Test(_) => return None,
-        Declaration::Scope(name) => ("scope".to_owned(), name.span.start),
-        Declaration::Param(param) => (format!("param {}", param.name.text), param.name.span.end),
-        Declaration::Bundle(bundle) => (format!("policy {}", bundle.name.text), bundle.name.span.end),
-        Declaration::Service(service) => (format!("service {}", placed(&service.name.text)), service.name.span.end),
-        Declaration::Listen(listen) => (format!("listen {}", placed(&listen.name.text)), listen.name.span.end),
-        Declaration::Route(route) => {
-            let subjects: Vec<String> = route.subjects.iter().map(|s| placed(&s.text)).collect();
-            (format!("route {}", subjects.join(", ")), route.subjects.last()?.span.end)
-        }
-    };
-    Some((name, last as usize))
-}
-
-/// The clauses of a declaration's text without comments, each with the heads of the blocks around it.
-fn clauses(body: &str) -> Vec<String> {
-    let (mut found, mut heads, mut clause, mut quote) = (Vec::new(), Vec::<String>::new(), String::new(), None);
-    let mut escaped = false;
-    for c in body.chars() {
-        if let Some(end) = quote {
-            clause.push(c);
-            (escaped, quote) = (c == '\\' && !escaped && end == '"', if c == end && !escaped { None } else { quote });
-            continue;
-        }
-        match c {
-            '"' | '`' => {
-                quote = Some(c);
-                clause.push(c);
-            }
-            '{' => heads.push(std::mem::take(&mut clause).trim().to_owned()),
-            ';' | '\n' | '}' => {
-                found.extend(told(&heads, &std::mem::take(&mut clause)));
-                if c == '}' {
-                    heads.pop();
-                }
-            }
-            // Where a line was broken there are more blanks than one.
-            ' ' if clause.ends_with(' ') => {}
-            _ => clause.push(c),
-        }
-    }
-    found.extend(told(&heads, &clause));
-    found
-}
-
-/// A clause in its blocks on one line; nothing of a clause without words.
-fn told(heads: &[String], clause: &str) -> Option<String> {
-    let clause = clause.trim();
-    let heads: Vec<&str> = heads.iter().map(String::as_str).filter(|head| !head.is_empty()).collect();
-    let around = heads.iter().map(|head| format!("{head} {{ ")).collect::<String>();
-    (!clause.is_empty()).then(|| format!("{around}{clause}{}", " }".repeat(heads.len())))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 """Who ends when: the command, its keeper, and Envoy."""
 
 import os
+import shutil
 import signal
 import time
 
@@ -36,6 +37,16 @@ def nothing_outlives_a_kill_for_long(start):
     assert up.envoys() != []
     assert wait_until(lambda: up.left() == [], 5), up.left()
     assert time.monotonic() - killed >= 1
+
+
+@check
+def an_envoy_that_nobody_can_find_ends(start):
+    up = start(options=["--linger", "1m"])
+    up.wait("live")
+    keeper = up.keeper()
+    up.kill()
+    shutil.rmtree(up.folder())
+    assert wait_until(lambda: up.envoys() == [] and ended(keeper), 5), up.envoys()
 
 
 @check

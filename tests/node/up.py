@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from behaviour.client import get, wait_until  # noqa: E402
 from harness import corpus  # noqa: E402
+from harness.processes import working_in  # noqa: E402
 
 CANARY = corpus.ROOT / "examples" / "07-canary-weights"
 ALL = []
@@ -97,15 +98,7 @@ class Up:
 
     def envoys(self):
         """The processes that work in the run's folder."""
-        found = []
-        for process in pathlib.Path("/proc").iterdir():
-            if process.name.isdigit():
-                try:
-                    if str(self.temporary) in os.readlink(process / "cwd"):
-                        found.append(int(process.name))
-                except OSError:
-                    pass
-        return found
+        return working_in(self.temporary)
 
     def left(self):
         """What the run left behind."""

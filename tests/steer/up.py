@@ -10,6 +10,7 @@ import tempfile
 import threading
 
 from behaviour.client import wait_until
+from harness.processes import working_in
 from steer.place import V4, V6
 
 SERVICE = "default/helloworld:80"
@@ -108,15 +109,7 @@ class Up:
 
     def envoys(self):
         """The Envoys of this run."""
-        found = []
-        for process in pathlib.Path("/proc").iterdir():
-            if process.name.isdigit():
-                try:
-                    if str(self.temporary) in os.readlink(process / "cwd"):
-                        found.append(int(process.name))
-                except OSError:
-                    pass
-        return found
+        return working_in(self.temporary)
 
     def kill(self):
         self.process.kill()

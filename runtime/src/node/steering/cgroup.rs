@@ -9,6 +9,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// What the name of an Envoy's cgroup begins with; the set's name follows.
+const PREFIX: &str = "meshc-";
+
 /// A cgroup of the v2 hierarchy.
 #[derive(Debug)]
 pub(super) struct Cgroup {
@@ -39,10 +42,15 @@ impl Cgroup {
         Ok(Self { path, folder, id })
     }
 
+    /// Where the Envoy of a set has its cgroup.
+    pub(super) fn of_envoy(&self, set: &str) -> PathBuf {
+        self.path.join(format!("{PREFIX}{set}"))
+    }
+
     /// Makes the cgroup for Envoy, unless it is there, and tries whether a process can move into it.
     /// `mover` is the command that moves itself into the cgroup that is its last word.
     pub(super) fn for_envoy(&self, set: &str, mover: &[OsString]) -> Result<Self, SteerError> {
-        let path = self.path.join(format!("meshc-{set}"));
+        let path = self.of_envoy(set);
         let failed = |problem: String| SteerError::CgroupAccess { path: path.clone(), problem };
         match fs::create_dir(&path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error.to_string())),
@@ -69,6 +77,11 @@ impl Cgroup {
 /// When the cgroup is not there, or may not be written.
 pub fn enter(cgroup: &Path) -> io::Result<()> {
     fs::write(cgroup.join("cgroup.procs"), "0")
+}
+
+/// The set whose Envoy has this cgroup.
+pub(super) fn set_of(cgroup: &Path) -> Option<&str> {
+    cgroup.file_name()?.to_str()?.strip_prefix(PREFIX)
 }
 
 /// Removes Envoy's cgroup, unless a process is still in it.

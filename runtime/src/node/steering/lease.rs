@@ -1,8 +1,8 @@
 //! The lease: connections are steered only while somebody has just seen Envoy answer.
 
 use super::layout::LEASE;
-use super::sys;
 use aya::maps::{Array, MapData};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -40,7 +40,7 @@ impl Renewal {
             seen |= answers;
             // Until this Envoy answers for the first time, the lease is that of the one before.
             if seen {
-                let until = if answers { sys::now().saturating_add(LENGTH.as_nanos() as u64) } else { 0 };
+                let until = if answers { now().saturating_add(LENGTH.as_nanos() as u64) } else { 0 };
                 // A map that cannot be written lets the lease end, which is what is wanted then.
                 let _ = settings.set(LEASE, until, 0);
             }
@@ -61,6 +61,13 @@ impl Drop for Renewal {
             let _ = thread.join();
         }
     }
+}
+
+/// The kernel's monotonic clock, in nanoseconds: what `bpf_ktime_get_ns` reads.
+pub(super) fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    let part = |number: i64| u64::try_from(number).unwrap_or_default();
+    part(time.tv_sec).saturating_mul(1_000_000_000).saturating_add(part(time.tv_nsec))
 }
 
 /// Asks Envoy's workers, by a request that they answer themselves.

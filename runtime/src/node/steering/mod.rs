@@ -95,7 +95,7 @@ impl Steering {
                     pins.remove();
                 }
                 // An Envoy of before that is still in it keeps it.
-                leave(&cgroup.path.join(format!("meshc-{set}")));
+                leave(&cgroup.of_envoy(set));
                 Err(error)
             }
         }
@@ -188,8 +188,7 @@ impl Drop for Steering {
 /// Removes the cgroup of an Envoy whose run is gone, unless another run holds the set: that one goes by the
 /// cgroup's id.
 pub fn abandon(cgroup: &Path) {
-    let set = cgroup.file_name().and_then(|name| name.to_str()?.strip_prefix("meshc-"));
-    match set.map(Pins::open) {
+    match cgroup::set_of(cgroup).map(Pins::open) {
         Some(Ok(pins)) => {
             if let Ok(Some(_lock)) = pins.lock() {
                 leave(cgroup);

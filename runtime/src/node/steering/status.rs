@@ -4,7 +4,7 @@ use super::error::SteerError;
 use super::layout::{COUNTERS, Counts, Key, LEASE, MAPS, OFF, OUTCOMES, Rule, read_key};
 use super::pins::{Pins, sets};
 use super::record::{Record, Service};
-use super::{cgroup, lease, link, open_map, rules, settings, sys};
+use super::{cgroup, lease, link, open_map, rules, settings};
 use aya::maps::{MapData, MapError, MapInfo, PerCpuArray};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -127,7 +127,7 @@ fn of(name: &str) -> Result<Status, SteerError> {
     let record = Record::read(&pins)?.unwrap_or_default();
     let settings = settings(&pins)?;
     let setting = |which| settings.get(&which, 0).map_err(|e| SteerError::system("read the settings", &e));
-    let (until, now) = (setting(LEASE)?, sys::now());
+    let (until, now) = (setting(LEASE)?, lease::now());
     let renewed = until.saturating_sub(lease::LENGTH.as_nanos() as u64);
     let lease_age_ms = (until > now).then(|| now.saturating_sub(renewed) / 1_000_000);
     let programs: Vec<_> = record.programs.keys().map(|program| look(&pins, program)).collect();

@@ -50,12 +50,3 @@ pub(super) fn namespace() -> io::Result<u64> {
         unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, SO_NETNS_COOKIE, place, &raw mut size) };
     if result == 0 { Ok(cookie) } else { Err(io::Error::last_os_error()) }
 }
-
-/// The kernel's monotonic clock, in nanoseconds: what `bpf_ktime_get_ns` reads.
-pub(super) fn now() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the kernel writes one `timespec` there. This clock always exists.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    let part = |number: i64| u64::try_from(number).unwrap_or_default();
-    part(time.tv_sec).saturating_mul(1_000_000_000).saturating_add(part(time.tv_nsec))
-}
