@@ -34,7 +34,8 @@ pub fn parse(file: FileId, text: &str) -> (Policy, Vec<Diagnostic>) {
             let chunk_text = chunk_text(&text, chunk);
             let diagnostics =
                 if recover::first_word(chunk_text.trim_start()) == "test" { &mut of_tests } else { &mut problems };
-            let mut cx = Builder { file, base: chunk.range.start, reported: &reported, diagnostics, yaml: false };
+            let (base, end) = (chunk.range.start, chunk.range.end);
+            let mut cx = Builder { file, base, end, reported: &reported, diagnostics, yaml: false };
             read.extend(cx.declaration(&chunk_text));
         }
         (read, problems, of_tests)
@@ -114,6 +115,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) file: FileId,
     /// Where the parsed declaration begins in the file.
     pub(crate) base: usize,
+    /// Where its own text ends in the file: closing braces that it lacked stand behind it.
+    pub(crate) end: usize,
     pub(crate) reported: &'a [Span],
     pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
     /// Whether the declaration was said to hold YAML.
@@ -183,7 +186,18 @@ impl Builder<'_> {
         let span = pair.as_span();
         let inside = span.as_str();
         let end = span.end() - (inside.len() - inside.trim_end().len());
-        Span::new(self.file, self.base + span.start(), self.base + end)
+        self.own(Span::new(self.file, self.base + span.start(), self.base + end))
+    }
+
+    /// A place without the closing braces that the text lacked.
+    fn own(&self, span: Span) -> Span {
+        let end = (span.end as usize).min(self.end);
+        Span::new(self.file, (span.start as usize).min(end), end)
+    }
+
+    /// The same of a text that stands at a place in the file.
+    pub(crate) fn own_text<'t>(&self, at: usize, text: &'t str) -> &'t str {
+        text.get(..self.end.saturating_sub(at)).unwrap_or(text)
     }
 
     /// The place of the keyword that a pair begins with.
@@ -233,7 +247,9 @@ impl Builder<'_> {
     }
 
     /// Reports, unless the place lies in text that was reported already.
-    pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
+    pub(crate) fn report(&mut self, mut diagnostic: Diagnostic) {
+        diagnostic.labels.iter_mut().for_each(|label| label.span = self.own(label.span));
+        diagnostic.fix.iter_mut().for_each(|fix| fix.span = self.own(fix.span));
         let known = |place: Span| self.reported.iter().any(|r| r.start >= place.start && r.end <= place.end);
         let syntax = matches!(
             diagnostic.code,

@@ -203,7 +203,7 @@ fn furthest(rule: Rule, text: &str) -> usize {
 
 /// A clause that is YAML: said once a declaration, since every line of it is wrong alike.
 fn yaml(cx: &mut Builder<'_>, text: &str, at: usize) {
-    let shown = text.lines().next().unwrap_or("").trim_end();
+    let shown = cx.own_text(at, text.lines().next().unwrap_or("")).trim_end();
     if !std::mem::replace(&mut cx.yaml, true) {
         let place = Span::new(cx.file, at, at + shown.len());
         let known = slip::clause(first_word(text.trim_start_matches(['-', ' '])));
