@@ -47,6 +47,9 @@ pub(super) fn write(
     if let Some(exit) = denied(&prepared.plan, writing, terminal) {
         return exit;
     }
+    if let Err(exit) = session.stop_on_signal(terminal) {
+        return exit;
+    }
     let total = prepared.plan.steps.len();
     let work = deploy::execute(client, set, prepared, options, record, meta);
     match session.run(progress::writing(client, total, work), terminal) {

@@ -68,6 +68,11 @@ impl Session {
         self.runtime.block_on(work).map_err(|e| failed(&e, terminal))
     }
 
+    /// From now on a signal lets what is under way end, and nothing more begin.
+    pub(super) fn stop_on_signal(&self, terminal: &Terminal) -> Result<(), Exit> {
+        self.run(async { deploy::stop_on_signal(&self.client) }, terminal)
+    }
+
     /// Runs work that cannot fail.
     pub(super) fn complete<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)

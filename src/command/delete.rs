@@ -29,6 +29,9 @@ pub(crate) fn run(args: &Delete, terminal: &Terminal) -> Exit {
             None => return terminal.fail("nothing was deleted: it takes `--yes` where nobody can be asked"),
         }
     }
+    if let Err(exit) = session.stop_on_signal(terminal) {
+        return exit;
+    }
     match session.run(deploy::delete(client, set, false), terminal) {
         Ok(gone) => show(args, &session, &gone, terminal),
         Err(exit) => exit,

@@ -18,6 +18,7 @@ from deploy import (  # noqa: E402, F401
     network,
     removal,
     rivals,
+    signals,
 )
 from deploy.check import ALL  # noqa: E402
 from deploy.server import Server  # noqa: E402

@@ -177,6 +177,9 @@ pub async fn execute(
             Phase::Delete(old) => take_out(&writer, old, &restores, &mut report).await,
         }
     }
+    if report.failure.is_none() && report.outcomes.iter().any(|outcome| outcome.word == Word::NotTried) {
+        report.failure = Some(Error::Stopped);
+    }
     if report.failure.is_none() {
         report.failure = history::trim(&client, set, meta.revision).await.err();
     }
@@ -196,7 +199,7 @@ async fn write(writer: &Writer, steps: Vec<Arc<Step>>, report: &mut Report) {
     let work = steps.into_iter().map(|step| {
         let (writer, stop) = (writer.clone(), stop.clone());
         async move {
-            let done = guard(&stop, async { writer.write(&step).await.map(|_| ()) }).await;
+            let done = guard(&writer.client, &stop, async { writer.write(&step).await.map(|_| ()) }).await;
             writer.client.settle();
             done
         }
@@ -209,7 +212,7 @@ async fn take_out(writer: &Writer, old: Vec<Live>, restores: &Restores, report: 
     let stop = Arc::new(AtomicBool::new(report.failure.is_some()));
     let work = old.into_iter().map(|live| {
         let (writer, stop, restore) = (writer.clone(), stop.clone(), restores.get(&live.id).cloned());
-        async move { guard(&stop, delete::one(&writer, &live, restore.as_deref())).await }
+        async move { guard(&writer.client, &stop, delete::one(&writer, &live, restore.as_deref())).await }
     });
     collect(ids, parallel(work).await, report);
 }
@@ -223,9 +226,13 @@ fn word(verb: &Verb) -> Word {
     }
 }
 
-/// Does nothing once something failed; `None` then.
-async fn guard(stop: &AtomicBool, work: impl Future<Output = Result<(), Error>>) -> Option<Result<(), Error>> {
-    if stop.load(Ordering::Relaxed) {
+/// Does nothing once something failed, or the run was asked to stop; `None` then.
+async fn guard(
+    client: &Client,
+    stop: &AtomicBool,
+    work: impl Future<Output = Result<(), Error>>,
+) -> Option<Result<(), Error>> {
+    if stop.load(Ordering::Relaxed) || client.is_stopped() {
         return None;
     }
     let done = work.await;

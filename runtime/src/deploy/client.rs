@@ -11,7 +11,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// How long one request may take, and one that lists.
 const ONE: Duration = Duration::from_secs(5);
@@ -41,6 +41,8 @@ pub struct Client {
     permits: Arc<Semaphore>,
     writes: Arc<AtomicUsize>,
     settled: Arc<AtomicUsize>,
+    /// Whether the run was asked to stop.
+    pub(super) stopped: Arc<watch::Sender<bool>>,
 }
 
 /// A request.
@@ -121,6 +123,7 @@ impl Client {
             permits: Arc::new(Semaphore::new(AT_ONCE)),
             writes: Arc::default(),
             settled: Arc::default(),
+            stopped: Arc::default(),
         }
     }
 
@@ -185,7 +188,7 @@ impl Client {
         if Instant::now() + pause >= self.deadline {
             return Err(Error::Unreachable { what: call.what(), last: why.to_owned() });
         }
-        tokio::time::sleep(pause).await;
+        self.pause(pause).await?;
         if lost { self.ready(call, why).await } else { Ok(()) }
     }
 
@@ -203,7 +206,7 @@ impl Client {
             if Instant::now() + pause >= self.deadline {
                 return Err(Error::Unreachable { what: call.what(), last: why.to_owned() });
             }
-            tokio::time::sleep(pause).await;
+            self.pause(pause).await?;
         }
     }
 

@@ -96,7 +96,7 @@ pub(super) async fn one(writer: &Writer, live: &Live, restore: Option<&Step>) ->
             Try::No(status) if status.code == 404 => return Ok(()),
             Try::No(status) if status.code == 409 => {
                 writer.hold.check().await?;
-                tokio::time::sleep(pace.next()).await;
+                writer.client.pause(pace.next()).await?;
             }
             Try::No(status) => {
                 return Err(Error::Refused { what: live.id.to_string(), status: Box::new(status) });
@@ -122,7 +122,7 @@ async fn gone(writer: &Writer, live: &Live) -> Result<(), Error> {
             let held = now.value.tree().pointer("/metadata/finalizers").map(ToString::to_string).unwrap_or_default();
             return Err(Error::Unfit(format!("{} does not go: finalizers hold it: {held}", live.id)));
         }
-        tokio::time::sleep(pause).await;
+        writer.client.pause(pause).await?;
         pause = (pause * 2).min(Duration::from_secs(1));
         writer.hold.ensure().await?;
     }

@@ -44,6 +44,9 @@ pub enum Error {
     /// The nodes' agents did not accept it, or cannot be seen.
     #[error("{0}")]
     Agents(String),
+    /// A signal came.
+    #[error("stopped by a signal: what was under way is done, the rest is not")]
+    Stopped,
     /// A value cannot be written as JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -22,6 +22,7 @@ mod restore;
 mod set;
 mod status;
 mod steering;
+mod stop;
 mod write;
 
 pub use access::{Place, connect};
@@ -39,3 +40,4 @@ pub use object::{Desired, Id, Kind, desired};
 pub use plan::{Plan, Step, Verb, between};
 pub use set::Set;
 pub use status::{Health, State, status};
+pub use stop::stop_on_signal;

@@ -186,7 +186,7 @@ pub(super) async fn free(client: &Client, set: &Set) -> Result<(Parent, bool), E
         if Instant::now() + Duration::from_secs(1) > client.deadline() {
             return Err(busy(set));
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        client.pause(Duration::from_secs(1)).await?;
         parent = Parent::read(client, set).await?;
         if parent.run() != Some(&run) {
             return Err(busy(set));
@@ -228,8 +228,10 @@ impl Hold {
         Ok(hold)
     }
 
-    /// Gives a sign of life if the last one is old; fails when another run has taken over.
+    /// Gives a sign of life if the last one is old; fails when another run has taken over, and when this one
+    /// was asked to stop.
     pub(super) async fn ensure(&self) -> Result<(), Error> {
+        self.client.going()?;
         let mut state = self.state.lock().await;
         if state.sign.elapsed() < FRESH {
             return Ok(());

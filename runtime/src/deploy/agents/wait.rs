@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Waits until every node accepted every object; `progress` sees each round.
 ///
 /// # Errors
-/// When a node refused one, nothing can be seen, or the deadline comes first.
+/// When a node refused one, nothing can be seen, the deadline comes first, or a signal.
 pub async fn wait(
     client: &Client,
     namespace: &str,
@@ -20,7 +20,7 @@ pub async fn wait(
     mut progress: impl FnMut(&View),
 ) -> Result<View, Error> {
     loop {
-        let view = look(client, namespace, objects).await;
+        let view = client.unless_stopped(look(client, namespace, objects)).await?;
         if let Some(why) = &view.unseen {
             return Err(Error::Agents(format!("what the nodes' agents made of it is not seen: {why}")));
         }
@@ -37,7 +37,7 @@ pub async fn wait(
         if Instant::now() + PAUSE >= client.deadline() {
             return Err(Error::Agents(format!("not every node accepted the set in time:\n{}", open.join("\n"))));
         }
-        tokio::time::sleep(PAUSE).await;
+        client.pause(PAUSE).await?;
     }
 }
 
