@@ -68,6 +68,7 @@ def a_webhook_that_mutates(server, meshc):
         eq([c["metadata"]["labels"]["app.kubernetes.io/managed-by"] for c in configs_of(program)], ["somebody"])
         before = program.versions()
         eq(program.apply()["writes"], 0, "a write would change nothing")
+        eq(program.run("status").code, 0, "nor is it drift")
         eq(program.versions(), before)
 
 

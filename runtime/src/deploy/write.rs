@@ -94,7 +94,7 @@ fn settled(id: &Id, value: Value) -> Result<Option<Live>, Error> {
 
 /// Has the API server try a write without effect; whether it would change anything at the paths that we set.
 /// It does not where something in the cluster makes of our fields what it made of them before.
-async fn rehearse(client: &Client, step: &Step, force: bool) -> Result<bool, Error> {
+pub(super) async fn rehearse(client: &Client, step: &Step, force: bool) -> Result<bool, Error> {
     let call = call(step, json!("0"), force, |_| {}).dry_run();
     let made = client.call(&call).await.map_err(|error| explain(step, error))?;
     Ok(step.live.as_ref().is_none_or(|live| changes(&step.desired.value, &made, &live.value)))
