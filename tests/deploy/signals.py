@@ -1,5 +1,6 @@
 """A signal in the middle of a run: what is under way ends, the rest is not begun, nobody waits for a dead run."""
 
+import concurrent.futures
 import signal
 import time
 
@@ -17,7 +18,7 @@ class Signals(Fault):
         self.process, self.kind = process, kind
 
     def answer(self, handler, status, headers, body):
-        self.process[0].send_signal(self.kind)
+        self.process.result(60).send_signal(self.kind)
         time.sleep(0.3)
         handler.pass_on(status, headers, body)
 
@@ -28,7 +29,8 @@ def is_write(method, path):
 
 def signalled(server, program, command, kind, is_chosen):
     """Runs a command that gets a signal at the first such request; how it ended."""
-    process, hits = [], []
+    # A request may arrive before its sender is known here.
+    process, hits = concurrent.futures.Future(), []
 
     def fault(number, method, path):
         if hits or not is_chosen(method, path):
@@ -37,10 +39,10 @@ def signalled(server, program, command, kind, is_chosen):
         return Signals(process, kind)
 
     with Proxy(server, fault) as proxy:
-        process.append(program.start(*command, config=server.kubeconfig(ADMIN, proxy.url)))
-        out, err = process[0].communicate(timeout=120)
+        process.set_result(program.start(*command, config=server.kubeconfig(ADMIN, proxy.url)))
+        out, err = process.result().communicate(timeout=120)
     assert hits, (out, err)
-    return process[0].returncode, out, err
+    return process.result().returncode, out, err
 
 
 def runs_again_at_once(program, command):
