@@ -53,11 +53,11 @@ class Relay:
         self.cut()
 
 
-def through_a_relay(base, envoy):
+def through_a_relay(base, envoy, changes=""):
     """An Envoy that is led to the relay's socket, and waits for it."""
     wrapper = pathlib.Path(base) / "envoy"
     wrapper.write_text(
-        "#!/bin/sh\nsed s/xds.sock/relay.sock/ envoy.json >led.json\n"
+        f"#!/bin/sh\nsed 's/xds.sock/relay.sock/{changes}' envoy.json >led.json\n"
         "while [ ! -S relay.sock ]; do sleep 0.01; done\n"
         f'shift 2\nexec {envoy} -c led.json "$@"\n'
     )
@@ -87,6 +87,36 @@ def a_stream_that_is_cut_fails_nothing(start):
         relay.cut()
         up.save(load.policy('respond 418 "new"'))
         assert wait_until(lambda: get(up.port()).status == 418, 10)
+        relay.close()
+
+
+def in_haste(base, envoy):
+    """As above; and it opens the next stream after 5 ms to 20 ms, so that a thousand of them take no minutes."""
+    return through_a_relay(base, envoy, ';s/"0.05s"/"0.005s"/;s/"0.5s"/"0.02s"/')
+
+
+@check
+def a_thousand_cuts_fail_nothing(start):
+    cuts = 1000
+    with Load(helloworld) as load:
+        up = start(policy=load.policy("timeout 1s"), wrap=in_haste)
+        up.wait("started")
+        relay = Relay(up.folder())
+        up.wait("live")
+        load.begin(up.port())
+        first, lives = relay.bytes, len(up.of("live"))
+        for number in range(1, cuts + 1):
+            relay.cut()
+            assert wait_until(lambda: relay.streams == number + 1, 10), relay.streams
+            if number % 100 == 0:
+                # A change between two cuts comes through, whenever they are.
+                up.save(load.policy(f"timeout {number}s"))
+                assert wait_until(lambda: len(up.of("live")) > lives, 10), (number, up.events[-3:])
+                lives = len(up.of("live"))
+        load.end()
+        print(f"   {len(load.results)} requests over {cuts} cuts, {first} bytes first, {relay.bytes - first} bytes later")
+        assert len(load.results) > 1000 and load.failed() == {}, load.failed()
+        assert relay.bytes - first < cuts * first / 4, (first, relay.bytes)
         relay.close()
 
 

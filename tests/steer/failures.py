@@ -11,7 +11,7 @@ from steer.steady import check, outcome
 from steer.traffic import ask
 from steer.up import policy
 
-KILLS = 20
+KILLS = 100
 
 
 @check
@@ -22,7 +22,8 @@ def a_killed_run_fails_no_connection_and_is_taken_over(start):
     load, draw = traffic.Load(), random.Random(8)
     for _ in range(KILLS):
         up.kill()
-        time.sleep(draw.uniform(0, 0.9))
+        # Some before the lease ends, and some after.
+        time.sleep(draw.uniform(0, 0.6))
         up = start(options=["--linger", "1m"], after=up).steers()
         envoys += up.envoys()
     time.sleep(0.2)

@@ -8,7 +8,7 @@ import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from steer import failures, refusals, steady  # noqa: E402, F401
+from steer import failures, refusals, steady, upgrades  # noqa: E402, F401
 from steer.place import Place  # noqa: E402
 from steer.traffic import Load, Servers  # noqa: E402
 from steer.up import Up  # noqa: E402
@@ -19,6 +19,8 @@ class Start:
 
     def __init__(self, here, meshc, envoy):
         self.place, self.meshc, self.envoy = here, meshc, envoy
+        # `cargo build --package meshc-runtime --example upgrade` makes it.
+        self.upgrade = meshc.parent / "examples" / "upgrade"
         self.runs = []
 
     def __call__(self, text=None, options=(), under=(), owner=None, meshc=None, envoy=None, name=None, after=None):

@@ -109,7 +109,9 @@ class Load:
         while not self._stop.is_set():
             begun = time.monotonic()
             try:
-                what = ask(host, timeout=timeout)[0]
+                what, peer = ask(host, timeout=timeout)
+                # Whoever answers: a client sees whom it dialled.
+                what = what if peer == (host, 80) else f"peer {peer}"
             except OSError as error:
                 what = error
             self.results.append((begun, time.monotonic(), what))
