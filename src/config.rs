@@ -1,6 +1,6 @@
 //! `meshc.toml`: name, namespace, targets, catalog and parameters of a program.
 
-use meshc_compiler::Target;
+use meshc_compiler::{Setting, Target};
 use meshc_dsl::diagnostic::{Diagnostic, codes};
 use meshc_dsl::suggest::nearest;
 use meshc_dsl::value;
@@ -21,7 +21,7 @@ pub(crate) struct Config {
     /// Files and folders of the catalog, relative to the file.
     pub(crate) catalog: Vec<String>,
     /// Values of parameters, as text.
-    pub(crate) params: Vec<(String, String)>,
+    pub(crate) params: Vec<Setting>,
     /// The largest program of a regular expression.
     pub(crate) max_regex_program: Option<u32>,
 }
@@ -164,7 +164,9 @@ impl Reader {
                     None
                 }
             };
-            self.config.params.extend(text.map(|t| (key.get_ref().to_string(), t)));
+            let place = Some(Span::new(self.file, key.span().start, value.span().end));
+            let name = key.get_ref().to_string();
+            self.config.params.extend(text.map(|text| Setting { name, text, place }));
         }
     }
 }

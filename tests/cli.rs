@@ -194,6 +194,18 @@ fn mistakes_in_meshc_toml_have_their_places() {
 }
 
 #[test]
+fn a_parameter_that_meshc_toml_sets_wrongly_is_shown_there() {
+    let text = "name = \"x\"\n[params]\nslo = \"3s\"\nslow = \"3%\"\n";
+    let folder = folder(&[("meshc.toml", text), ("p.mesh", "param slow = 1s\nroute a:80 timeout $slow\n")]);
+    let done = meshc(folder.path(), &["check"]);
+    assert_eq!(done.status.code(), Some(1));
+    let said = err(&done);
+    for words in ["E0603", "meshc.toml:3:1", "did you mean `slow`?", "p.mesh:1:", "set here", "slow = \"3%\""] {
+        assert!(said.contains(words), "`{words}` is not in {said}");
+    }
+}
+
+#[test]
 fn a_broken_catalog_is_reported_at_its_place() {
     let folder = folder(&[
         ("p.mesh", GOOD),

@@ -33,7 +33,7 @@ const WITHOUT_EXAMPLE: &[(Code, &str)] = &[
 /// Codes that no case can show with underlined text, besides those without an example.
 const WITHOUT_PLACE: &[(Code, &str)] = &[
     (codes::NOT_UTF8, "the file cannot be shown"),
-    (codes::BAD_SET, "a `--set` stands on the command line"),
+    (codes::BAD_SET, "a `--set` stands on the command line, and `[params]` in meshc.toml"),
     (codes::BAD_CONFIG, "cases have no meshc.toml: `mistakes_in_the_configuration_are_underlined` here"),
     (codes::UNKNOWN_TARGET, "cases have no meshc.toml: `mistakes_in_the_configuration_are_underlined` here"),
 ];

@@ -36,10 +36,21 @@ pub use target::Target;
 use meshc_dsl::diagnostic::{any_error, codes, sort};
 use meshc_dsl::parallel::map_parts;
 use meshc_dsl::syntax::Policy;
-use meshc_dsl::{Diagnostic, Severity, Sources, parse};
+use meshc_dsl::{Diagnostic, Severity, Sources, Span, parse};
 
 /// How many objects make a thread worth its start.
 const LEAST: usize = 16;
+
+/// A value that a parameter gets from outside the policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The parameter's name.
+    pub name: String,
+    /// The value as a policy would have it.
+    pub text: String,
+    /// Where a file says so; `None` for the command line.
+    pub place: Option<Span>,
+}
 
 /// What a program is compiled with.
 #[derive(Debug, Clone)]
@@ -48,8 +59,8 @@ pub struct Options {
     pub target: Target,
     /// The namespace of files that name none.
     pub namespace: String,
-    /// Values of parameters: name and text; later ones win.
-    pub params: Vec<(String, String)>,
+    /// Values of parameters; later ones win.
+    pub params: Vec<Setting>,
     /// The largest program of a regular expression that Envoy takes: [`regex::LIMIT`] unless the
     /// clusters raise it.
     pub max_regex_program: usize,

@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::input::{Input, Select};
 use crate::output::{self, Terminal};
 use meshc_compiler::kubernetes::Object;
-use meshc_compiler::{Manifest, Options, Target, compile, emit, regex, testing};
+use meshc_compiler::{Manifest, Options, Setting, Target, compile, emit, regex, testing};
 use meshc_dsl::Diagnostic;
 use meshc_dsl::diagnostic::sort;
 use std::fs;
@@ -69,7 +69,7 @@ pub(super) fn options(program: &Program, input: &Input) -> Result<Options, Strin
     for set in &program.set {
         let (name, value) =
             set.split_once('=').ok_or_else(|| format!("`--set {set}` has no value; write `--set NAME=VALUE`"))?;
-        params.push((name.to_owned(), value.to_owned()));
+        params.push(Setting { name: name.to_owned(), text: value.to_owned(), place: None });
     }
     let namespace = input.config.namespace.clone().unwrap_or_else(|| "default".to_owned());
     let limit = program.max_regex_program.or(input.config.max_regex_program);

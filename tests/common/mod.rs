@@ -16,7 +16,7 @@ pub mod program;
 pub mod registry;
 
 use meshc_compiler::testing::{self, TEST_FILE};
-use meshc_compiler::{Catalog, Compiled, Options, Target, compile};
+use meshc_compiler::{Catalog, Compiled, Options, Setting, Target, compile};
 use meshc_dsl::diagnostic::sort;
 use meshc_dsl::{FileId, Sources, layout};
 use std::fs;
@@ -31,7 +31,7 @@ pub struct Case {
     /// What it is compiled for.
     pub target: Target,
     /// Values of parameters.
-    pub params: Vec<(String, String)>,
+    pub params: Vec<Setting>,
 }
 
 /// All folders in a folder, in order.
@@ -62,7 +62,7 @@ impl Case {
         let params = setting("set")
             .iter()
             .map(|s| s.split_once('=').expect("NAME=VALUE"))
-            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .map(|(name, text)| Setting { name: name.to_owned(), text: text.to_owned(), place: None })
             .collect();
         Self {
             policies: policies.collect(),

@@ -1,6 +1,7 @@
 //! The declarations of all files, each with the namespace and scope that hold where it stands.
 
 use super::Settings;
+use crate::Setting;
 use crate::ir::{Origin, Scope};
 use crate::name::{self, ServiceName, ServiceText};
 use meshc_dsl::diagnostic::codes;
@@ -80,8 +81,8 @@ impl<'a> Declarations<'a> {
                 params.insert(param.name.text.clone(), param.value.clone());
             }
         }
-        for (name, text) in settings.params {
-            set(name, text, &mut params, diagnostics);
+        for setting in settings.params {
+            set(setting, &mut params, diagnostics);
         }
         params
     }
@@ -171,9 +172,14 @@ pub(crate) fn refuse_duplicate<'a>(
 }
 
 /// Puts a value from outside in place of a parameter's default.
-fn set(name: &str, text: &str, params: &mut BTreeMap<String, Value>, diagnostics: &mut Vec<Diagnostic>) {
+fn set(setting: &Setting, params: &mut BTreeMap<String, Value>, diagnostics: &mut Vec<Diagnostic>) {
+    let Setting { name, text, place: written } = setting;
     let Some(param) = params.get_mut(name) else {
-        let diagnostic = Diagnostic::global(codes::BAD_SET, format!("no parameter is called `{name}`"));
+        let message = format!("no parameter is called `{name}`");
+        let diagnostic = match written {
+            Some(place) => Diagnostic::new(codes::BAD_SET, *place, message),
+            None => Diagnostic::global(codes::BAD_SET, message),
+        };
         let names: Vec<&str> = params.keys().map(String::as_str).collect();
         diagnostics.push(match nearest(name, names) {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
@@ -183,8 +189,8 @@ fn set(name: &str, text: &str, params: &mut BTreeMap<String, Value>, diagnostics
     };
     let wanted = Kind::of(&param.kind);
     let kind = match wanted {
-        Kind::Text => ValueKind::Text(text.to_owned()),
-        _ => ValueKind::Word(text.to_owned()),
+        Kind::Text => ValueKind::Text(text.clone()),
+        _ => ValueKind::Word(text.clone()),
     };
     let fits = Kind::of(&kind) == wanted || (wanted == Kind::Word && !text.is_empty());
     if fits {
@@ -195,5 +201,8 @@ fn set(name: &str, text: &str, params: &mut BTreeMap<String, Value>, diagnostics
     let diagnostic =
         Diagnostic::new(codes::PARAM_KIND, place, format!("`{name}` is set to `{text}`, which is of another kind"))
             .help(format!("its default makes it {}", wanted.noun()));
-    diagnostics.push(diagnostic);
+    diagnostics.push(match written {
+        Some(place) => diagnostic.also(*place, "set here"),
+        None => diagnostic,
+    });
 }

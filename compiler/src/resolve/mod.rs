@@ -20,6 +20,7 @@ pub(crate) mod wildcard;
 
 pub(crate) use cx::{Cx, Env};
 
+use crate::Setting;
 use crate::catalog::Catalog;
 use crate::ir::Program;
 use crate::target::Target;
@@ -42,7 +43,7 @@ pub struct Settings<'a> {
     /// The namespace of files that name none.
     pub namespace: &'a str,
     /// Values of parameters in place of their defaults: name and text, from `meshc.toml` and `--set`.
-    pub params: &'a [(String, String)],
+    pub params: &'a [Setting],
     /// The largest program of a regular expression.
     pub max_regex_program: usize,
 }
