@@ -6,6 +6,7 @@ import socket
 import time
 
 from behaviour.client import binomial_bounds, wait_until
+from harness.terminal import Terminal
 from steer import place, traffic
 from steer.place import SECOND, V4, V6
 from steer.traffic import ask
@@ -146,6 +147,44 @@ def the_kill_switch_needs_no_daemon(start):
     assert code == 3 and "nothing is steered" in said, said
 
 
+def states(up):
+    return [event["state"] for event in up.of("steering")]
+
+
+@check
+def whether_it_is_on_is_told(start):
+    up = start().steers()
+    assert wait_until(lambda: states(up) == ["on"], 5), up.events
+    assert steer(up.meshc, "off")[0] == 0
+    assert wait_until(lambda: states(up)[1:] == ["switched-off"], 5), states(up)
+    assert steer(up.meshc, "on")[0] == 0
+    assert wait_until(lambda: states(up)[2:] == ["on"], 5), states(up)
+    (envoy,) = up.envoys()
+    os.kill(envoy, signal.SIGSTOP)
+    assert wait_until(lambda: states(up)[3:] == ["no-answer"], 5), states(up)
+    os.kill(envoy, signal.SIGCONT)
+    assert wait_until(lambda: states(up)[4:] == ["on"], 5), states(up)
+    os.kill(envoy, signal.SIGKILL)
+    assert wait_until(lambda: states(up)[5:] == ["no-answer", "on"], 10), states(up)
+
+
+@check
+def a_terminal_shows_whether_it_is_on(start):
+    run = start().steers()
+    run.interrupt()
+    terminal = Terminal([word for word in run.command if word not in ("-o", "json")], run.environment)
+    shows = lambda words: any(line.startswith(words) for line in terminal.lines()[-3:])  # noqa: E731
+    try:
+        assert wait_until(lambda: shows("steering on"), 20), terminal.text
+        assert steer(start.meshc, "off")[0] == 0
+        assert wait_until(lambda: shows("steering off, by `meshc steer off`"), 5), terminal.lines()
+        assert any(line.startswith("steer    off, by `meshc steer off`") for line in terminal.lines()), terminal.lines()
+        assert steer(start.meshc, "on")[0] == 0
+        assert wait_until(lambda: shows("steering on"), 5), terminal.lines()
+    finally:
+        terminal.close()
+
+
 @check
 def refused_where_the_service_says_so(start):
     up = start(text=policy(more="on-failure refuse")).steers()
@@ -177,6 +216,7 @@ def without_steering_services_are_on_local_ports(start):
     up.wait("live")
     assert ask()[0] == "direct"
     assert ask("127.0.0.1", 15500)[0] in ("v1", "v2")
+    assert wait_until(lambda: states(up) == ["declined"], 5), up.events
     assert not up.of("steered") and not (place.BPFFS / "meshc").exists()
     # Nor is anything tried where no service has an address.
     text = policy().replace(f"at {V4}, {V6}", "")

@@ -50,9 +50,10 @@ class Up:
             command += ["--first-port", "15500"]
         if "--linger" not in options:
             command += ["--linger", LINGER]
-        environment = {**os.environ, "TMPDIR": str(self.temporary), "MESHC_ENVOY": str(envoy), "NO_COLOR": "1"}
+        self.command = command
+        self.environment = {**os.environ, "TMPDIR": str(self.temporary), "MESHC_ENVOY": str(envoy), "NO_COLOR": "1"}
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment
         )
         self.events, self.said = [], ""
         self._readers = [threading.Thread(target=work, daemon=True) for work in (self._read, self._hear)]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// A compiled policy, as a run takes it.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,22 @@ pub struct Policy {
     pub steering: Vec<kubernetes::Steering>,
 }
 
+/// What becomes of connections to steered addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// They go to Envoy.
+    On,
+    /// They go where they are dialled, by `meshc steer off`.
+    SwitchedOff,
+    /// They fare as `on-failure` says, since Envoy does not answer.
+    NoAnswer,
+    /// They go where they are dialled, since the user wants that.
+    Declined,
+}
+
+/// How long Envoy may take to its first answer before that is told.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// The steering of a run; without one nothing is steered.
 #[derive(Default)]
 pub struct Steered {
@@ -28,8 +45,10 @@ pub struct Steered {
     wanted: Vec<Service>,
     /// What was told to be steered.
     told: Vec<Service>,
-    /// Whether a listener of this run was live: the rules of before are a dead run's.
-    begun: bool,
+    /// When a listener of this run was live first: the rules of before are a dead run's.
+    begun: Option<Instant>,
+    /// The state that was told last.
+    state: Option<State>,
 }
 
 impl Steered {
@@ -56,10 +75,10 @@ impl Steered {
     /// The services to steer of a policy whose listeners have their ports; those that are dialled over IPv6
     /// get a listener for it.
     pub(super) fn prepare(&self, policy: &mut Policy) -> Vec<Service> {
-        if self.steering.is_none() {
-            return Vec::new();
-        }
         let services = services(policy);
+        if self.steering.is_none() {
+            return services;
+        }
         for service in services.iter().filter(|s| s.addresses.iter().any(IpAddr::is_ipv6)) {
             also_on_ipv6(&mut policy.bootstrap, service);
         }
@@ -69,7 +88,7 @@ impl Steered {
     /// Takes in the services of a policy that will be served: what is not steered any more goes at once.
     pub(super) fn want(&mut self, services: Vec<Service>) {
         self.wanted = services;
-        let Some(steering) = self.steering.as_mut().filter(|_| self.begun) else { return };
+        let Some(steering) = self.steering.as_mut().filter(|_| self.begun.is_some()) else { return };
         let known: BTreeMap<_, _> = steering.steered().into_iter().map(|s| (s.name.clone(), s)).collect();
         let both = |service: &Service| {
             let mut known = known.get(&service.name)?.clone();
@@ -85,10 +104,30 @@ impl Steered {
     pub(super) fn live(&mut self) -> Result<Option<Vec<Service>>, SteerError> {
         let Some(steering) = &mut self.steering else { return Ok(None) };
         steering.steer(&self.wanted)?;
-        let first = !std::mem::replace(&mut self.begun, true);
+        let first = self.begun.is_none();
+        self.begun.get_or_insert_with(Instant::now);
         let now = steering.steered();
         let before = std::mem::replace(&mut self.told, now.clone());
         Ok((first || now != before).then_some(now))
+    }
+
+    /// The state, if it is another one than before.
+    pub(super) fn turned(&mut self) -> Option<State> {
+        let now = self.state()?;
+        (self.state.replace(now) != Some(now)).then_some(now)
+    }
+
+    fn state(&self) -> Option<State> {
+        let Some(steering) = &self.steering else {
+            return (self.declined && !self.wanted.is_empty()).then_some(State::Declined);
+        };
+        let begun = self.begun?;
+        match (steering.is_switched_off(), steering.is_leased()) {
+            (true, _) => Some(State::SwitchedOff),
+            (false, true) => Some(State::On),
+            // A new Envoy has not been asked yet.
+            (false, false) => (self.state.is_some() || begun.elapsed() > GRACE).then_some(State::NoAnswer),
+        }
     }
 
     /// Ends the steering; gives the cgroup that Envoy still has for itself.

@@ -7,7 +7,7 @@ use super::keeper::{Keeper, LOG, Link};
 use super::places::Places;
 use super::shares::{Site, sites};
 use super::stats::{self, Stats};
-use super::steered::{Policy, Steered};
+use super::steered::{Policy, State, Steered};
 use super::steering::{Service, SteerError, leave};
 use super::traffic::{Meter, Traffic};
 use super::xds::resources::{EncodeError, resources};
@@ -98,6 +98,8 @@ pub enum Event {
     NotSteered(SteerError),
     /// A policy wants steering, which begins with the run.
     SteeredLater,
+    /// What becomes of connections to steered addresses from now on.
+    Steering(State),
     /// What went on since the last time.
     Traffic(Traffic),
 }
@@ -295,6 +297,7 @@ impl Run {
         changed: &mut impl FnMut() -> Option<Policy>,
         show: &mut impl FnMut(Event),
     ) -> Result<(), UpError> {
+        self.setup.steered.turned().into_iter().for_each(|state| show(Event::Steering(state)));
         let read = Instant::now();
         let Some(policy) = changed() else { return Ok(()) };
         self.read = read;

@@ -9,6 +9,8 @@ const WIDTH: usize = 80;
 /// The lines that are drawn.
 #[derive(Debug, Default)]
 pub(super) struct Screen {
+    /// What stands above all lines.
+    head: Option<String>,
     lines: Vec<String>,
     /// How many of them stand on the terminal.
     drawn: usize,
@@ -18,6 +20,11 @@ impl Screen {
     /// A screen, if stdout is a terminal.
     pub(super) fn of_stdout() -> Option<Self> {
         io::stdout().is_terminal().then(Self::default)
+    }
+
+    /// Puts a line above the others, from the next drawing on.
+    pub(super) fn title(&mut self, head: String) {
+        self.head = Some(head);
     }
 
     /// What takes the lines away.
@@ -42,7 +49,7 @@ impl Screen {
     fn draw(&mut self, size: Size) -> String {
         let most = size.height.saturating_sub(1);
         let mut text = String::new();
-        for line in self.lines.iter().take(most) {
+        for line in self.head.iter().chain(&self.lines).take(most) {
             let cut: String = line.chars().take(size.width.saturating_sub(1)).collect();
             let _ = writeln!(text, "{cut}");
             self.drawn += 1;
@@ -85,7 +92,9 @@ mod tests {
         assert_eq!(screen.show(lines(&["abcdefgh", "b", "c"]), size), "abcde\nb\n");
         assert_eq!(screen.above("event\n", size), "\u{1b}[2A\u{1b}[Jevent\nabcde\nb\n");
         assert_eq!(screen.show(lines(&["d"]), size), "\u{1b}[2A\u{1b}[Jd\n");
-        assert_eq!(screen.clear(), "\u{1b}[1A\u{1b}[J");
+        screen.title("title".into());
+        assert_eq!(screen.above("", size), "\u{1b}[1A\u{1b}[Jtitle\nd\n");
+        assert_eq!(screen.clear(), "\u{1b}[2A\u{1b}[J");
         assert_eq!(screen.clear(), "");
     }
 }

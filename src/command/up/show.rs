@@ -6,6 +6,7 @@ use crate::cli::Events;
 use crate::output::Terminal;
 use meshc_dsl::{Diagnostic, Sources};
 use meshc_runtime::node::demo::{Report, Seen};
+use meshc_runtime::node::steered::State;
 use meshc_runtime::node::steering::Service;
 use meshc_runtime::node::up::Event;
 use serde_json::{Value, json};
@@ -38,6 +39,9 @@ impl<'a> Show<'a> {
     }
 
     pub(super) fn event(&self, event: &Event) {
+        if let (Some(screen), Event::Steering(state)) = (&mut *self.screen.borrow_mut(), event) {
+            screen.title(format!("steering {}", state_words(*state)));
+        }
         let text = match (&mut *self.screen.borrow_mut(), event) {
             (Some(screen), Event::Traffic(traffic)) => screen.show(traffic::lines(traffic), Size::of_stdout()),
             (None, Event::Traffic(traffic)) if traffic.is_quiet() => return,
@@ -107,12 +111,31 @@ fn lines(event: &Event) -> String {
             format!("unfit    {error}; what was steered before stays\n         {}\n", error.help())
         }
         Event::SteeredLater => format!("unfit    {LATER}\n"),
+        Event::Steering(state) => format!("steer    {}\n", state_words(*state)),
         Event::Traffic(traffic) => traffic::lines(traffic).iter().map(|line| format!("traffic  {line}\n")).collect(),
     }
 }
 
 /// What is said of steering that a run did not begin with.
 const LATER: &str = "`at` is new, and Envoy was started without steering: end this run and start it again";
+
+fn state_words(state: State) -> &'static str {
+    match state {
+        State::On => "on",
+        State::SwitchedOff => "off, by `meshc steer off`: connections go where they are dialled",
+        State::NoAnswer => "off, since Envoy does not answer: connections fare as `on-failure` says",
+        State::Declined => "off, by `--no-steer`: services are on local ports alone",
+    }
+}
+
+fn state_name(state: State) -> &'static str {
+    match state {
+        State::On => "on",
+        State::SwitchedOff => "switched-off",
+        State::NoAnswer => "no-answer",
+        State::Declined => "declined",
+    }
+}
 
 fn steered(services: &[Service]) -> String {
     if services.is_empty() {
@@ -193,6 +216,7 @@ fn object(event: &Event) -> Value {
             json!({"event": "unsteered", "message": error.to_string(), "help": error.help()})
         }
         Event::SteeredLater => json!({"event": "unsteered", "message": LATER, "help": null}),
+        Event::Steering(state) => json!({"event": "steering", "state": state_name(*state)}),
         Event::Traffic(traffic) => traffic::object(traffic),
     }
 }

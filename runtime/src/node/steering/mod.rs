@@ -25,7 +25,7 @@ pub use status::{Drift, Program, Status, Switch, Tally, status, switch};
 
 use aya::maps::{Map, MapData, MapError};
 use cgroup::Cgroup;
-use layout::{COUNTERS, ENVOY, LEASE, MOST_RULES, MOST_SERVICES, NAMESPACE, SETTINGS};
+use layout::{COUNTERS, ENVOY, LEASE, MOST_RULES, MOST_SERVICES, NAMESPACE, OFF, SETTINGS};
 use lease::{Renewal, Settings};
 use pins::{Lock, Pins};
 use privilege::Process;
@@ -168,6 +168,16 @@ impl Steering {
         record.write(&self.pins)?;
         self.record = record;
         Ok(())
+    }
+
+    /// Whether somebody switched it off.
+    pub fn is_switched_off(&self) -> bool {
+        self.settings.get(&OFF, 0).is_ok_and(|off| off != 0)
+    }
+
+    /// Whether Envoy has just answered.
+    pub fn is_leased(&self) -> bool {
+        self.settings.get(&LEASE, 0).is_ok_and(|until| until > lease::now())
     }
 
     /// The services that are steered.
