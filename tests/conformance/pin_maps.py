@@ -8,43 +8,23 @@ import ctypes
 import json
 import os
 import pathlib
-import platform
-import struct
 import subprocess
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from harness import bpf  # noqa: E402
+
 FOLDER = pathlib.Path("/sys/fs/bpf/tc/globals")
-BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
 PIDFD_GETFD = 438
-PIN, INFO = 6, 15
 # The kernel keeps 15 characters of a name.
 NAMES = {name[:15]: name for name in ("cilium_lb4_services_v2", "cilium_lb6_services_v2")}
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _called(*arguments):
-    result = _libc.syscall(*arguments)
-    if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return result
-
-
-def _bpf(command, attributes):
-    attributes = ctypes.create_string_buffer(attributes, 128)
-    return _called(BPF, command, attributes, 128)
 
 
 def _name(fd):
     """The name of a map: behind type, id, and four sizes of `struct bpf_map_info`."""
     info = ctypes.create_string_buffer(256)
-    _bpf(INFO, struct.pack("=IIQ", fd, 256, ctypes.addressof(info)))
+    bpf.bpf(bpf.INFO, "IIQ", fd, 256, info)
     return info.raw[24:40].split(b"\0")[0].decode()
-
-
-def _pin(fd, path):
-    text = ctypes.create_string_buffer(str(path).encode())
-    _bpf(PIN, struct.pack("=QII", ctypes.addressof(text), fd, 0))
 
 
 def maps_of(process):
@@ -53,7 +33,7 @@ def maps_of(process):
     for entry in pathlib.Path(f"/proc/{process}/fd").iterdir():
         try:
             if os.readlink(entry) == "anon_inode:bpf-map":
-                own = _called(PIDFD_GETFD, handle, int(entry.name), 0)
+                own = bpf.checked(bpf.libc.syscall(PIDFD_GETFD, handle, int(entry.name), 0), "pidfd_getfd")
                 name = _name(own)
                 if name in NAMES:
                     yield NAMES[name], own
@@ -67,7 +47,7 @@ def main():
     for path in FOLDER.iterdir():
         path.unlink()
     for name, fd in maps_of(os.getppid()):
-        _pin(fd, FOLDER / name)
+        bpf.pin(fd, FOLDER / name)
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     told = {"pinned": sorted(item.name for item in FOLDER.iterdir()), "code": done.returncode}
     pathlib.Path(answer).write_text(json.dumps(told | {"out": done.stdout, "said": done.stderr}))

@@ -1,19 +1,14 @@
 """`meshc doctor --node` against maps laid out as Cilium's, filled by hand."""
 
-import ctypes
 import json
 import os
 import pathlib
-import platform
-import struct
 import subprocess
 import tempfile
 
 from up import check
 
-SYSCALL = {"x86_64": 321, "aarch64": 280}[platform.machine()]
-CREATE, UPDATE, PIN = 0, 2, 6
-HASH = 1
+from harness import bpf
 
 POLICY = "namespace shop\nroute cart:80 timeout 1s\n"
 SERVICES = """
@@ -50,30 +45,12 @@ V6 = {
 }
 
 
-def bpf(command, attributes):
-    libc = ctypes.CDLL(None, use_errno=True)
-    buffer = ctypes.create_string_buffer(attributes, 128)
-    result = libc.syscall(SYSCALL, command, buffer, 128)
-    if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return result
-
-
-def address(data):
-    """A buffer that stays, and where it is."""
-    buffer = ctypes.create_string_buffer(data, len(data))
-    return buffer, ctypes.addressof(buffer)
-
-
 def pinned(path, key_size, value_size, entries):
     """A hash map with these entries, pinned."""
-    handle = bpf(CREATE, struct.pack("=IIIII", HASH, key_size, value_size, 100, 0))
+    handle = bpf.create(key_size, value_size, 100)
     for key, value in entries.items():
-        key, at_key = address(bytes.fromhex(key))
-        value, at_value = address(bytes.fromhex(value))
-        bpf(UPDATE, struct.pack("=IxxxxQQQ", handle, at_key, at_value, 0))
-    name, at_name = address(str(path).encode() + b"\0")
-    bpf(PIN, struct.pack("=QI", at_name, handle))
+        bpf.update(handle, bytes.fromhex(key), bytes.fromhex(value))
+    bpf.pin(handle, path)
     os.close(handle)
 
 

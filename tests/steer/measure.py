@@ -6,18 +6,17 @@ iptables can be had, by its REDIRECT with nothing attached. The kernel's own fig
 round of their own, since counting costs time.
 """
 
-import ctypes
 import gc
 import os
 import pathlib
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from harness import bpf  # noqa: E402
 from steer.place import V4, Place  # noqa: E402
 from steer.traffic import Servers  # noqa: E402
 from steer.run import Start  # noqa: E402
@@ -54,14 +53,12 @@ def redirect():
 
 def kernels(up):
     """Runs and nanoseconds of each program so far, by the kernel's count."""
-    libc, seen = ctypes.CDLL(None, use_errno=True), {}
+    seen = {}
     for program in up.status()["sets"][0]["programs"]:
-        attributes = struct.pack("III", program["id"], 0, 0).ljust(128, b"\0")
-        fd = libc.syscall(321, 13, attributes, len(attributes))
-        text = pathlib.Path(f"/proc/self/fdinfo/{fd}").read_text()
+        fd = bpf.bpf(bpf.PROGRAM_BY_ID, "III", program["id"], 0, 0)
+        told = bpf.told(fd)
         os.close(fd)
-        field = lambda name: int(next(l for l in text.splitlines() if l.startswith(name)).split()[1])  # noqa: E731, E741
-        seen[program["name"]] = (field("run_cnt"), field("run_time_ns"))
+        seen[program["name"]] = (int(told["run_cnt"]), int(told["run_time_ns"]))
     return seen
 
 

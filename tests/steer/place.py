@@ -4,36 +4,27 @@ import ctypes
 import os
 import pathlib
 import shutil
-import struct
 import subprocess
 import sys
+
+from harness import bpf
 
 BPFFS = pathlib.Path("/sys/fs/bpf")
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_REC, MS_PRIVATE, MS_BIND = 0x4000, 0x40000, 0x1000
 V4, V6, SECOND = "10.96.0.10", "fd00::10", "10.96.0.11"
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _checked(result, what):
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
-    return result
-
-
 def unshare(flags):
-    _checked(_libc.unshare(flags), "unshare")
+    bpf.checked(bpf.libc.unshare(flags), "unshare")
 
 
 def mount(source, target, kind, flags=0, data=None):
     text = [item.encode() if isinstance(item, str) else item for item in (source, str(target), kind)]
-    _checked(_libc.mount(*text, ctypes.c_ulong(flags), data.encode() if data else None), f"mount {target}")
+    bpf.checked(bpf.libc.mount(*text, ctypes.c_ulong(flags), data.encode() if data else None), f"mount {target}")
 
 
 def umount(target):
-    _checked(_libc.umount2(str(target).encode(), 0), f"umount {target}")
+    bpf.checked(bpf.libc.umount2(str(target).encode(), 0), f"umount {target}")
 
 
 def cgroup2():
@@ -107,10 +98,7 @@ class Place:
 
 
 def pin_map(path, key, value):
-    """Pins an array or hash map of other sizes, as a stranger would."""
-    attributes = struct.pack("5I", 1, key, value, 1, 0).ljust(128, b"\0")
-    made = _checked(_libc.syscall(321, 0, attributes, len(attributes)), "bpf(MAP_CREATE)")
-    text = ctypes.create_string_buffer(str(path).encode())
-    attributes = struct.pack("QII", ctypes.addressof(text), made, 0).ljust(128, b"\0")
-    _checked(_libc.syscall(321, 6, attributes, len(attributes)), "bpf(OBJ_PIN)")
+    """Pins a map of other sizes, as a stranger would."""
+    made = bpf.create(key, value)
+    bpf.pin(made, path)
     os.close(made)

@@ -1,13 +1,12 @@
 """Programs in the place of others, under load."""
 
-import ctypes
 import os
-import pathlib
 import struct
 import subprocess
 import time
 
 from behaviour.client import wait_until
+from harness import bpf
 from steer import traffic
 from steer.place import BPFFS
 from steer.steady import check
@@ -15,33 +14,21 @@ from steer.traffic import ask
 
 UPGRADES = 300
 LEASE = 2
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _opened(path):
-    """What is pinned at a path, as a descriptor."""
-    text = ctypes.create_string_buffer(str(path).encode())
-    attributes = struct.pack("QII", ctypes.addressof(text), 0, 0).ljust(128, b"\0")
-    fd = _libc.syscall(321, 7, attributes, len(attributes))
-    assert fd >= 0, (path, os.strerror(ctypes.get_errno()))
-    return fd
 
 
 def program(folder, name):
     """The number of the program that a pinned link runs."""
-    fd = _opened(folder / f"link_{name}")
-    text = pathlib.Path(f"/proc/self/fdinfo/{fd}").read_text()
+    fd = bpf.opened(folder / f"link_{name}")
+    number = bpf.told(fd)["prog_id"]
     os.close(fd)
-    return int(text.split("prog_id:")[1].split()[0])
+    return int(number)
 
 
 def lend(folder, seconds):
     """Renews the lease for so long, in the place of a run."""
-    fd = _opened(folder / "settings")
-    key = ctypes.create_string_buffer(struct.pack("I", LEASE))
-    value = ctypes.create_string_buffer(struct.pack("Q", time.clock_gettime_ns(time.CLOCK_MONOTONIC) + seconds * 10**9))
-    attributes = struct.pack("IxxxxQQQ", fd, ctypes.addressof(key), ctypes.addressof(value), 0).ljust(128, b"\0")
-    assert _libc.syscall(321, 2, attributes, len(attributes)) == 0, os.strerror(ctypes.get_errno())
+    fd = bpf.opened(folder / "settings")
+    until = time.clock_gettime_ns(time.CLOCK_MONOTONIC) + seconds * 10**9
+    bpf.update(fd, struct.pack("I", LEASE), struct.pack("Q", until))
     os.close(fd)
 
 
