@@ -207,6 +207,13 @@ pub(crate) struct Up {
     /// Go on after the requests of a demonstration.
     #[arg(long, requires = "demo")]
     pub(crate) stay: bool,
+    /// A kubeconfig: Services without endpoints are where its cluster says, as long as it says so; their addresses
+    /// are steered as those behind `at` are. KUBECONFIG alone changes nothing.
+    #[arg(long, value_name = "FILE", conflicts_with = "demo")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The same of this context; without `--kubeconfig`, of the kubeconfig that kubectl takes.
+    #[arg(long, conflicts_with = "demo")]
+    pub(crate) context: Option<String>,
     /// How long Envoy goes on for the next run, if this one is killed.
     #[arg(long, value_name = "DURATION", default_value = "1m")]
     pub(crate) linger: String,

@@ -3,6 +3,7 @@
 use crate::clause::at::At;
 use crate::envoy::{Bootstrap, Patchable, Resource};
 use crate::ir::TargetPort;
+use crate::name::ServiceName;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,6 +22,43 @@ pub struct Manifest {
     pub objects: Vec<Object>,
     /// What `meshc up` steers; only for the target `envoy`.
     pub steering: Vec<Steering>,
+    /// What `meshc up` asks a cluster for; only for the target `envoy`.
+    pub in_cluster: InCluster,
+}
+
+/// What a machine without a cluster of its own asks one for: where the Services are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InCluster {
+    /// The steered services, by the name of their listeners.
+    pub fronts: Vec<Front>,
+    /// The clusters whose endpoints are those of a Service.
+    pub backends: Vec<Backend>,
+}
+
+/// A steered service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Front {
+    /// What is steered of it without a cluster.
+    pub steering: Steering,
+    /// The Service whose addresses are dialled.
+    pub service: ServiceName,
+    /// The file and declaration that steer it.
+    pub source: String,
+}
+
+/// An Envoy cluster without endpoints of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backend {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The Service whose endpoints it has.
+    pub service: ServiceName,
+    /// The Service's port.
+    pub port: u16,
+    /// The file and declaration that lead there.
+    pub source: String,
+    /// Whether it is one of the Services that the compiler writes for versions.
+    pub written: bool,
 }
 
 /// The connections that go to a listener on a machine without a cluster.

@@ -44,12 +44,12 @@ class Refused(Exception):
 
 
 class Server:
-    """etcd and an API server in a folder of their own."""
+    """etcd and an API server in a folder of their own; without a release, without Cilium's definitions."""
 
     def __init__(self, etcd, apiserver, release):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="meshc-deploy-"))
         self.etcd_binary, self.binary = etcd, apiserver
-        self.target = "cilium-" + release.rsplit(".", 1)[0]
+        self.target = "cilium-" + release.rsplit(".", 1)[0] if release else None
         self.client_port, self.peer_port, self.port = free_port(), free_port(), free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         self.context = ssl._create_unverified_context()  # the certificate is made by the server itself
@@ -61,13 +61,17 @@ class Server:
         try:
             self.start_etcd()
             self.start()
-            for crd in crds(release):
-                self.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
-            self.wait(lambda: self.call("GET", "/apis/cilium.io/v2/ciliumclusterwideenvoyconfigs"))
-            self.wait(lambda: self.call("GET", "/apis/cilium.io/v2/ciliumenvoyconfigs"))
+            if release:
+                self.define(release)
         except BaseException:
             self.close()
             raise
+
+    def define(self, release):
+        for crd in crds(release):
+            self.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+        self.wait(lambda: self.call("GET", "/apis/cilium.io/v2/ciliumclusterwideenvoyconfigs"))
+        self.wait(lambda: self.call("GET", "/apis/cilium.io/v2/ciliumenvoyconfigs"))
 
     def _log(self, name):
         return open(self.folder / name, "ab")

@@ -9,8 +9,9 @@ use crate::clause::patch::Patch;
 use crate::envoy::{
     Address, Admin, Bootstrap, Cluster, Listener, Metadata, Patchable, Pipe, SocketAddress, StaticResources,
 };
-use crate::ir::{Endpoint, Origin, Program, Traffic, Upstream};
-use crate::kubernetes::{Object, SOURCE_ANNOTATION, Steering};
+use crate::ir::{Endpoint, Listen, Origin, Program, Route, Steered, Traffic, Upstream};
+use crate::kubernetes::{Backend, Front, InCluster, Object, SOURCE_ANNOTATION, Steering};
+use crate::name::{ServiceName, ServicePort};
 use crate::target::Target;
 use meshc_dsl::Diagnostic;
 use meshc_dsl::diagnostic::codes;
@@ -18,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The port of the first steered service; the others follow in the order of their names.
 const FIRST_PORT: u16 = 15000;
+/// The port of a Service where nothing knows it.
+const UNKNOWN_PORT: u16 = 80;
 
 /// The bootstrap of a program; nothing where it steers and listens to nothing.
 pub(crate) fn object(program: &Program, diagnostics: &mut Vec<Diagnostic>) -> Vec<Object> {
@@ -48,7 +51,7 @@ pub(crate) fn object(program: &Program, diagnostics: &mut Vec<Diagnostic>) -> Ve
     }
     for listen in &program.listens {
         let site = Site {
-            name: format!("listen/{}", listen.name),
+            name: listener_of(listen),
             host: listen.name.clone(),
             address: listen_address(listen.address),
             origin: &listen.origin,
@@ -66,12 +69,61 @@ pub(crate) fn object(program: &Program, diagnostics: &mut Vec<Diagnostic>) -> Ve
 
 /// Which connections go to which listener.
 pub(crate) fn steering(program: &Program) -> Vec<Steering> {
-    let steered = program.routes.iter().flat_map(|r| &r.steered).filter(|s| !s.at.addresses.is_empty());
-    let mut all: Vec<Steering> = steered
-        .filter_map(|s| Some(Steering { listener: s.service.to_string(), port: s.service.port?, at: s.at.clone() }))
-        .collect();
-    all.sort_by(|a, b| a.listener.cmp(&b.listener));
+    fronts(program).into_iter().map(|front| front.steering).filter(|s| !s.at.addresses.is_empty()).collect()
+}
+
+/// Every steered service, by the name of its listener.
+fn fronts(program: &Program) -> Vec<Front> {
+    let steered = program.routes.iter().flat_map(|route| route.steered.iter().map(move |s| (route, s)));
+    let front = |(route, s): (&Route, &Steered)| {
+        let steering = Steering { listener: s.service.to_string(), port: s.service.port?, at: s.at.clone() };
+        Some(Front { steering, service: s.service.service.clone(), source: source(&route.origin) })
+    };
+    let mut all: Vec<_> = steered.filter_map(front).collect();
+    all.sort_by(|a, b| a.steering.listener.cmp(&b.steering.listener));
     all
+}
+
+/// The Services that all of it is about, for those who have a cluster at hand.
+pub(crate) fn in_cluster(program: &Program) -> InCluster {
+    let written: BTreeSet<&ServiceName> = program.services.iter().map(|s| &s.service).collect();
+    let mut backends: BTreeMap<String, Backend> = BTreeMap::new();
+    let mut add = |owner: &str, origin: &Origin, upstream: &Upstream| {
+        let Endpoint::Service { service, addresses } = &upstream.endpoint else { return };
+        if addresses.is_empty() {
+            let cluster = cluster_of(owner, service);
+            backends.entry(cluster.clone()).or_insert_with(|| Backend {
+                cluster,
+                service: service.service.clone(),
+                port: service.port.unwrap_or(UNKNOWN_PORT),
+                source: source(origin),
+                written: written.contains(&service.service),
+            });
+        }
+    };
+    for route in &program.routes {
+        for one in &route.steered {
+            let owner = one.service.to_string();
+            one.upstreams.iter().for_each(|upstream| add(&owner, &route.origin, upstream));
+        }
+    }
+    for listen in &program.listens {
+        let owner = listener_of(listen);
+        listen.upstreams.iter().for_each(|upstream| add(&owner, &listen.origin, upstream));
+    }
+    InCluster { fronts: fronts(program), backends: backends.into_values().collect() }
+}
+
+fn listener_of(listen: &Listen) -> String {
+    format!("listen/{}", listen.name)
+}
+
+fn cluster_of(owner: &str, service: &ServicePort) -> String {
+    format!("{owner}/{service}")
+}
+
+fn source(origin: &Origin) -> String {
+    format!("{} {}", origin.file, origin.declaration)
 }
 
 /// A listener to be.
@@ -110,8 +162,7 @@ impl Parts {
             port: None,
         };
         let (chain, _) = inlet.chain(Target::Envoy, diagnostics);
-        let source = format!("{} {}", site.origin.file, site.origin.declaration);
-        let facts = BTreeMap::from([("source".into(), source)]);
+        let facts = BTreeMap::from([("source".into(), source(site.origin))]);
         let reader = SOURCE_ANNOTATION.split('/').next().unwrap_or(SOURCE_ANNOTATION);
         let patches = Patches {
             list: site.patches,
@@ -155,11 +206,11 @@ impl Parts {
             Endpoint::Service { service, addresses } => {
                 let source = if addresses.is_empty() {
                     let host = format!("{}.{}.svc.cluster.local", service.service.name, service.service.namespace);
-                    Source::Dns(host, service.port.unwrap_or(80))
+                    Source::Dns(host, service.port.unwrap_or(UNKNOWN_PORT))
                 } else {
                     Source::Static(addresses.clone())
                 };
-                (format!("{owner}/{service}"), source)
+                (cluster_of(owner, service), source)
             }
         };
         let known = |c: &Patchable<Cluster>| c.plain.name == name;

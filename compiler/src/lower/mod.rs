@@ -25,6 +25,9 @@ pub fn lower(program: &Program, target: Target) -> (Manifest, Vec<Diagnostic>) {
         Target::Cilium { .. } => cilium::objects(program, target, &mut diagnostics),
         Target::Envoy => bootstrap::object(program, &mut diagnostics),
     };
-    let steering = if target.is_cilium() { Vec::new() } else { bootstrap::steering(program) };
-    (Manifest { objects, steering }, diagnostics)
+    if target.is_cilium() {
+        return (Manifest { objects, ..Manifest::default() }, diagnostics);
+    }
+    let (steering, in_cluster) = (bootstrap::steering(program), bootstrap::in_cluster(program));
+    (Manifest { objects, steering, in_cluster }, diagnostics)
 }

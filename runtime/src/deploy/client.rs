@@ -143,7 +143,7 @@ impl Client {
     }
 
     /// The library's client, for what is not a request with an answer: streams.
-    pub(super) fn kube(&self) -> kube::Client {
+    pub(crate) fn kube(&self) -> kube::Client {
         self.kube.clone()
     }
 
@@ -328,12 +328,12 @@ impl Client {
 
 /// Pauses that grow, each a little different from everybody else's.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     tries: u32,
 }
 
 impl Pace {
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let longest = Duration::from_millis(100).saturating_mul(1 << self.tries.min(6)).min(PAUSE);
         self.tries += 1;
         let part = u32::try_from(random() % 512).unwrap_or(0) + 512;
@@ -342,7 +342,7 @@ impl Pace {
 }
 
 /// A number that nobody else draws.
-pub(super) fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
@@ -376,7 +376,7 @@ fn refusal(code: u16, value: Option<&Value>, body: &[u8]) -> Refusal {
 }
 
 /// An error with what is behind it.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -390,7 +390,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// A value of a query.
-pub(super) fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

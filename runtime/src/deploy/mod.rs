@@ -29,6 +29,8 @@ pub use access::{Place, connect};
 pub use agents::{Verdict, View, look, told, wait};
 pub use apply::{Options, Outcome, Prepared, Report, Word, execute, prepare};
 pub use client::Client;
+#[cfg(target_os = "linux")]
+pub(crate) use client::{Pace, chain, encode, random};
 pub use cluster::services;
 pub use compare::Difference;
 pub use delete::{Gone, delete};

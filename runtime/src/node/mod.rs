@@ -1,6 +1,7 @@
 //! Policies on this machine: an Envoy of our own, and what it is given. Linux only.
 
 pub mod cilium;
+pub mod cluster;
 pub mod demo;
 pub mod envoy;
 pub mod folder;

@@ -18,6 +18,8 @@ pub struct Policy {
     pub bootstrap: Value,
     /// Which connections go to which listener.
     pub steering: Vec<kubernetes::Steering>,
+    /// What a cluster is asked for, if there is one.
+    pub in_cluster: kubernetes::InCluster,
 }
 
 /// What becomes of connections to steered addresses.
@@ -142,6 +144,11 @@ impl Steered {
         }
     }
 
+    /// Whether anything can be steered.
+    pub(super) fn is_on(&self) -> bool {
+        self.steering.is_some()
+    }
+
     /// Whether a policy wants steering that this run does not have.
     pub(super) fn lacks(&self, policy: &Policy) -> bool {
         self.steering.is_none() && !self.declined && !policy.steering.is_empty()
@@ -189,7 +196,8 @@ mod tests {
         let bootstrap = json!({"static_resources": {"listeners": [listener("a:80", 15000), listener("b:80", 15001)]}});
         let at = At { addresses: ["fd00::1".parse().unwrap()].into(), on_failure: OnFailure::Refuse };
         let steering = |name: &str| kubernetes::Steering { listener: name.into(), port: 80, at: at.clone() };
-        let mut policy = Policy { bootstrap, steering: vec![steering("b:80"), steering("none:80")] };
+        let steering = vec![steering("b:80"), steering("none:80")];
+        let mut policy = Policy { bootstrap, steering, ..Policy::default() };
         let found = services(&policy);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].name.as_str(), found[0].listener, found[0].refuse), ("b:80", 15001, true));

@@ -1,5 +1,6 @@
 //! The run: discovery service, Envoy under its keeper, policies that change, and the end of it all.
 
+use super::cluster::{self, Cluster, Outcome};
 use super::demo::{self, Report};
 use super::envoy::{ADMIN, EnvoyError, SOCKET, bootstrap, failed};
 use super::folder::Folder;
@@ -13,6 +14,7 @@ use super::traffic::{Meter, Traffic};
 use super::xds::resources::{EncodeError, resources};
 use super::xds::server::{News, Shared, serve};
 use super::xds::store::Refusal;
+use crate::deploy::{self, Place};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -51,6 +53,8 @@ pub struct Setup {
     pub steered: Steered,
     /// How often it is told what goes on.
     pub pulse: Duration,
+    /// The cluster that says where Services are, if one does.
+    pub cluster: Option<Place>,
 }
 
 /// What a demonstration does.
@@ -102,6 +106,8 @@ pub enum Event {
     Steering(State),
     /// What went on since the last time.
     Traffic(Traffic),
+    /// What the cluster says.
+    Cluster(cluster::Event),
 }
 
 /// Why a run cannot begin or go on.
@@ -116,6 +122,9 @@ pub enum UpError {
     /// The steering.
     #[error(transparent)]
     Steer(#[from] SteerError),
+    /// The cluster's credentials.
+    #[error(transparent)]
+    Cluster(#[from] deploy::Error),
     /// Something of the machine.
     #[error("cannot {what}: {source}")]
     Io {
@@ -154,6 +163,9 @@ struct Run {
     shared: Arc<Shared>,
     news: UnboundedReceiver<News>,
     places: Places,
+    cluster: Option<Cluster>,
+    /// The policy that is served, where addresses in the cluster may be steered.
+    policy: Option<Policy>,
     /// The listeners that are served, and what goes on there.
     sites: Vec<Site>,
     meter: Meter,
@@ -180,12 +192,21 @@ impl Run {
         let (shared, news) = Shared::new();
         let ports = if envoy.is_some() { ports(&folder.path) } else { BTreeMap::new() };
         let places = Places::new(setup.first_port, ports, setup.demo.is_some());
+        let mut cluster = match setup.cluster.take() {
+            Some(place) => Some(Cluster::open(place).await?),
+            None => None,
+        };
+        if let Some(cluster) = cluster.as_mut().filter(|_| envoy.is_some()) {
+            cluster.recall(&folder.path);
+        }
         let now = Instant::now();
         let mut run = Self {
             setup,
             shared,
             news,
             places,
+            cluster,
+            policy: None,
             sites: Vec::new(),
             meter: Meter::default(),
             read: now,
@@ -205,10 +226,18 @@ impl Run {
 
     /// Takes in a compiled policy.
     fn take(&mut self, mut policy: Policy) -> Result<(), UpError> {
+        let kept = (self.cluster.is_some() && self.setup.steered.is_on()).then(|| policy.clone());
         self.places.settle(&mut policy.bootstrap).map_err(io_failed("start a backend of the demonstration"))?;
+        if let Some(cluster) = &mut self.cluster {
+            cluster.prepare(&mut policy);
+        }
         let services = self.setup.steered.prepare(&mut policy);
         let sites = sites(&policy.bootstrap);
-        let snapshot = resources(policy.bootstrap, &self.shared.wanted())?;
+        let mut snapshot = resources(policy.bootstrap, &self.shared.wanted())?;
+        if let Some(cluster) = &self.cluster {
+            cluster.fill(&mut snapshot)?;
+        }
+        self.policy = kept;
         self.setup.steered.want(services);
         self.sites = sites;
         self.shared.want(snapshot);
@@ -256,6 +285,7 @@ impl Run {
             () = clock.signals.any() => return Ok(ControlFlow::Break(())),
             news = self.news.recv() => if let Some(news) = news { self.told(news, show) },
             _ = clock.look.tick() => self.look(changed, show)?,
+            outcome = seen(&mut self.cluster) => self.saw(outcome?, show)?,
             () = gone(&mut self.envoy) => self.ended(show),
             () = until(self.again) => self.spawn(show)?,
             Some(stats) = clock.stats.recv() => {
@@ -309,6 +339,22 @@ impl Run {
             other => other?,
         }
         Ok(())
+    }
+
+    /// Takes in what the cluster says.
+    fn saw(&mut self, outcome: Outcome, show: &mut impl FnMut(Event)) -> Result<(), UpError> {
+        if !outcome.endpoints.is_empty() {
+            self.shared.move_endpoints(outcome.endpoints);
+        }
+        outcome.events.into_iter().for_each(|event| show(Event::Cluster(event)));
+        self.cluster.iter().for_each(|cluster| cluster.keep(&self.folder.path));
+        match self.policy.take_if(|_| outcome.moved) {
+            Some(policy) => {
+                self.read = Instant::now();
+                self.take(policy)
+            }
+            None => Ok(()),
+        }
     }
 
     fn told(&mut self, news: News, show: &mut impl FnMut(Event)) {
@@ -387,6 +433,14 @@ impl Signals {
             _ = self.1.recv() => {}
             _ = self.2.recv() => {}
         }
+    }
+}
+
+/// Waits for what the cluster says, if there is one.
+async fn seen(cluster: &mut Option<Cluster>) -> Result<Outcome, EncodeError> {
+    match cluster {
+        Some(cluster) => cluster.changed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `meshc up`
 
+mod cluster;
 mod policies;
 mod screen;
 mod show;
@@ -21,6 +22,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+/// How many addresses a Service of a cluster has at most: one of each family.
+const ADDRESSES: usize = 2;
 /// The hidden command that keeps Envoy.
 const KEEP: &str = "keep-envoy";
 /// The hidden command that becomes Envoy.
@@ -36,7 +39,7 @@ pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
         Ok(policy) => policy,
         Err(exit) => return exit,
     };
-    let setup = match setup(args, &first, &policies, show.pulse()) {
+    let setup = match setup(args, &first, &policies, &show) {
         Ok(setup) => setup,
         Err(message) => {
             terminal.fail(&message);
@@ -63,14 +66,21 @@ pub(crate) fn run(args: &Up, terminal: &Terminal) -> Exit {
     }
 }
 
-fn setup(args: &Up, first: &Policy, policies: &Policies<'_>, pulse: Duration) -> Result<Setup, String> {
+fn setup(args: &Up, first: &Policy, policies: &Policies<'_>, show: &Show<'_>) -> Result<Setup, String> {
     let linger = value::duration(&args.linger);
     let linger = linger.map_err(|_| format!("`--linger {}` is no duration; write it as `1m`", args.linger))?;
     let search = Search::of_environment(args.envoy.clone());
     let envoy = if args.get_envoy { search.get() } else { search.find() }.map_err(|e| e.to_string())?;
     let program = this_program()?;
     let mut words: Vec<OsString> = vec![KEEP.into()];
-    let steering = steering(args, first, policies.name(), &program).map_err(|e| unsteered(&e))?;
+    let steering = match steering(args, first, policies.name(), &program) {
+        // Nobody asked for it in so many words.
+        Err(error) if first.steering.is_empty() => {
+            show.event(&cluster::unsteered(&error));
+            None
+        }
+        other => other.map_err(|e| unsteered(&e))?,
+    };
     if let Some(steering) = &steering {
         words.push("--cgroup".into());
         words.push(steering.envoys_cgroup().into());
@@ -78,21 +88,24 @@ fn setup(args: &Up, first: &Policy, policies: &Policies<'_>, pulse: Duration) ->
     let keeper = Keeper { program, words, linger };
     let steered = if args.no_steer { Steered::declined() } else { Steered::new(steering) };
     let demo = args.demo.then_some(Demo { requests: args.requests, stay: args.stay });
-    Ok(Setup { set: policies.set(), envoy, keeper, first_port: args.first_port, demo, steered, pulse })
+    let (pulse, cluster) = (show.pulse(), cluster::place(args));
+    Ok(Setup { set: policies.set(), envoy, keeper, first_port: args.first_port, demo, steered, pulse, cluster })
 }
 
 fn this_program() -> Result<PathBuf, String> {
     std::env::current_exe().map_err(|e| format!("cannot find this program's own path: {e}"))
 }
 
-/// Attaches the steering, where policies want it and the user does.
+/// Attaches the steering, where policies want it and the user does. In a cluster, services have addresses that
+/// policies need not name.
 fn steering(args: &Up, first: &Policy, set: &str, program: &Path) -> Result<Option<Steering>, SteerError> {
-    if args.no_steer || first.steering.is_empty() {
+    let fronts = cluster::place(args).map_or(0, |_| first.in_cluster.fronts.len());
+    if args.no_steer || (first.steering.is_empty() && fronts == 0) {
         return Ok(None);
     }
     let mover: [OsString; 2] = [program.into(), IN_CGROUP.into()];
     let addresses: usize = first.steering.iter().map(|service| service.at.addresses.len()).sum();
-    let size = Size { services: first.steering.len(), addresses };
+    let size = Size { services: first.steering.len().max(fronts), addresses: addresses + ADDRESSES * fronts };
     Steering::start(set, args.cgroup.as_deref(), &mover, size).map(Some)
 }
 

@@ -112,7 +112,7 @@ impl<'a> Policies<'a> {
         }
         let manifest = compiled.manifest.filter(|_| readable).ok_or(Exit::Wrong)?;
         let bootstrap = bootstrap(&manifest).map_err(|e| self.terminal.fail(&format!("cannot write JSON: {e}")))?;
-        Ok(Policy { bootstrap, steering: manifest.steering })
+        Ok(Policy { bootstrap, steering: manifest.steering, in_cluster: manifest.in_cluster })
     }
 
     /// Looks at the configuration and the catalog that it names, too.

@@ -1,5 +1,6 @@
 //! Events as lines, for people or for programs.
 
+use super::cluster;
 use super::screen::{Screen, Size};
 use super::traffic;
 use crate::cli::Events;
@@ -113,6 +114,7 @@ fn lines(event: &Event) -> String {
         Event::SteeredLater => format!("unfit    {LATER}\n"),
         Event::Steering(state) => format!("steer    {}\n", state_words(*state)),
         Event::Traffic(traffic) => traffic::lines(traffic).iter().map(|line| format!("traffic  {line}\n")).collect(),
+        Event::Cluster(event) => cluster::lines(event),
     }
 }
 
@@ -218,6 +220,7 @@ fn object(event: &Event) -> Value {
         Event::SteeredLater => json!({"event": "unsteered", "message": LATER, "help": null}),
         Event::Steering(state) => json!({"event": "steering", "state": state_name(*state)}),
         Event::Traffic(traffic) => traffic::object(traffic),
+        Event::Cluster(event) => cluster::object(event),
     }
 }
 

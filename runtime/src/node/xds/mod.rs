@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub enum Kind {
     /// A cluster.
     Cluster,
+    /// The endpoints of a cluster that has none of its own.
+    Endpoints,
     /// The routes of one listener.
     Route,
     /// A listener.
@@ -24,12 +26,23 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Cluster, Kind::Route, Kind::Listener];
+    pub const ALL: [Kind; 4] = [Kind::Cluster, Kind::Endpoints, Kind::Route, Kind::Listener];
+
+    /// Whether Envoy asks for each by its name, and refuses a whole response for one bad resource.
+    pub fn by_name(self) -> bool {
+        matches!(self, Kind::Route | Kind::Endpoints)
+    }
+
+    /// Whether it stays in Envoy until nothing leads there any more.
+    pub(super) fn lingers(self) -> bool {
+        matches!(self, Kind::Cluster | Kind::Endpoints)
+    }
 
     /// The full name of its message.
     pub fn message(self) -> &'static str {
         match self {
             Kind::Cluster => "envoy.config.cluster.v3.Cluster",
+            Kind::Endpoints => "envoy.config.endpoint.v3.ClusterLoadAssignment",
             Kind::Route => "envoy.config.route.v3.RouteConfiguration",
             Kind::Listener => "envoy.config.listener.v3.Listener",
         }
@@ -39,6 +52,7 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Kind::Cluster => "cluster",
+            Kind::Endpoints => "endpoints",
             Kind::Route => "routes",
             Kind::Listener => "listener",
         }
@@ -74,6 +88,8 @@ pub struct Resource {
     pub source: String,
     /// The routes that a listener asks for.
     pub needs: Option<String>,
+    /// Whether a cluster asks for endpoints of its name.
+    pub asks: bool,
     /// Where a listener listens.
     pub address: Option<String>,
 }

@@ -4,10 +4,11 @@
 use super::{Kind, Resource, Snapshot};
 use meshc_compiler::schema::encode;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::mem;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A resource that cannot be encoded.
@@ -43,7 +44,7 @@ pub fn resources(mut bootstrap: Value, old: &Snapshot) -> Result<Snapshot, Encod
             }
         }
         let address = address_of(&listener);
-        maker.add(Kind::Listener, listener, &source, Links { needs, address })?;
+        maker.add(Kind::Listener, listener, &source, Links { needs, address, asks: false })?;
         sources.insert(name, source);
     }
     for cluster in taken(&mut bootstrap, "clusters") {
@@ -53,16 +54,64 @@ pub fn resources(mut bootstrap: Value, old: &Snapshot) -> Result<Snapshot, Encod
             .rev()
             .find(|(owner, _)| name.strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('/')));
         let source = owner.map_or("the program", |(_, source)| source.as_str()).to_owned();
-        maker.add(Kind::Cluster, cluster, &source, Links::default())?;
+        let asks = cluster.get("type").and_then(Value::as_str) == Some("EDS");
+        if asks {
+            // What it asks for is there at once, or it would not be ready.
+            maker.add(Kind::Endpoints, assignment(&name, &BTreeSet::new()), &source, Links::default())?;
+        }
+        maker.add(Kind::Cluster, cluster, &source, Links { asks, ..Links::default() })?;
     }
     Ok(maker.made)
 }
 
-/// What a listener is tied to.
+/// The endpoints of a cluster as a resource.
+///
+/// # Errors
+/// When they are not what the Envoy API calls so.
+pub fn endpoints(cluster: &str, addresses: &BTreeSet<SocketAddr>, source: &str) -> Result<Resource, EncodeError> {
+    resource(Kind::Endpoints, assignment(cluster, addresses), source, Links::default(), None)
+}
+
+fn assignment(cluster: &str, addresses: &BTreeSet<SocketAddr>) -> Value {
+    let endpoint = |address: &SocketAddr| {
+        let socket = json!({"address": address.ip().to_string(), "port_value": address.port()});
+        json!({"endpoint": {"address": {"socket_address": socket}}})
+    };
+    let endpoints: Vec<_> = addresses.iter().map(endpoint).collect();
+    let localities = if endpoints.is_empty() { json!([]) } else { json!([{"lb_endpoints": endpoints}]) };
+    json!({"cluster_name": cluster, "endpoints": localities})
+}
+
+/// What a listener or cluster is tied to.
 #[derive(Default)]
 struct Links {
     needs: Option<String>,
+    asks: bool,
     address: Option<String>,
+}
+
+/// Encodes a resource, unless the old one of its name has the same content.
+fn resource(
+    kind: Kind,
+    value: Value,
+    source: &str,
+    links: Links,
+    old: Option<&Snapshot>,
+) -> Result<Resource, EncodeError> {
+    let name = text(&value, if kind == Kind::Endpoints { "/cluster_name" } else { "/name" });
+    let version = version(&value);
+    let known = old.and_then(|old| old.get(&(kind, name.clone()))).filter(|old| old.version == version);
+    let body = match known {
+        Some(old) => old.body.clone(),
+        None => encode(kind.message(), value).map_err(|problem| EncodeError {
+            kind,
+            name: name.clone(),
+            source_text: source.to_owned(),
+            problem,
+        })?,
+    };
+    let Links { needs, asks, address } = links;
+    Ok(Resource { kind, name, version, body, source: source.to_owned(), needs, asks, address })
 }
 
 struct Maker<'a> {
@@ -72,22 +121,8 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn add(&mut self, kind: Kind, value: Value, source: &str, links: Links) -> Result<(), EncodeError> {
-        let name = text(&value, "/name");
-        let key = (kind, name.clone());
-        let version = version(&value);
-        let known = self.old.get(&key).filter(|old| old.version == version);
-        let body = match known {
-            Some(old) => old.body.clone(),
-            None => encode(kind.message(), value).map_err(|problem| EncodeError {
-                kind,
-                name: name.clone(),
-                source_text: source.to_owned(),
-                problem,
-            })?,
-        };
-        let Links { needs, address } = links;
-        let resource = Resource { kind, name, version, body, source: source.to_owned(), needs, address };
-        self.made.insert(key, Arc::new(resource));
+        let resource = resource(kind, value, source, links, Some(self.old))?;
+        self.made.insert(resource.key(), Arc::new(resource));
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use super::store::{Refusal, Store};
-use super::{Kind, Snapshot};
+use super::{Kind, Resource, Snapshot};
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::{
     AggregatedDiscoveryService, AggregatedDiscoveryServiceServer,
 };
@@ -60,6 +60,12 @@ impl Shared {
         };
         self.changed.send_replace((generation, Instant::now()));
         generation
+    }
+
+    /// Takes in endpoints that changed, while the policy is the same.
+    pub fn move_endpoints(&self, endpoints: impl IntoIterator<Item = Arc<Resource>>) {
+        self.lock().move_endpoints(endpoints);
+        self.changed.send_modify(|_| {});
     }
 
     /// What the policy says.

@@ -1,10 +1,10 @@
 //! One stream: what Envoy asked for, has, and was sent → the next responses.
 //!
-//! Envoy refuses a whole response of routes for one bad resource, so these go one a response, and
-//! the nonce says which one was refused. Clusters and listeners go together; where such a response
+//! Envoy refuses a whole response of routes or endpoints for one bad resource, so these go one a response,
+//! and the nonce says which one was refused. Clusters and listeners go together; where such a response
 //! is refused, each of it is sent again alone.
 //!
-//! The order is make before break: clusters, routes, listeners, and last what goes away. The next
+//! The order is make before break: clusters, endpoints, routes, listeners, and last what goes away. The next
 //! step waits for the answers to the one before, but no longer than a deadline.
 
 use super::store::{Refusal, Store};
@@ -26,6 +26,8 @@ pub struct Session {
     /// What was sent and not answered, by nonce.
     waiting: BTreeMap<String, Sent>,
     nonces: u64,
+    /// Until when it is waited for Envoy to ask for the endpoints of new clusters.
+    warm: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -106,7 +108,7 @@ impl Session {
         let mut out = Vec::new();
         for kind in Kind::ALL {
             self.update(kind, effective, now, &mut out);
-            if self.waits(kind, now) {
+            if self.waits(kind, now) || (kind == Kind::Endpoints && self.warms(effective, now)) {
                 return out;
             }
         }
@@ -121,7 +123,20 @@ impl Session {
 
     /// Until when the next step waits, if it does.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        self.waiting.values().map(|sent| sent.deadline).filter(|deadline| *deadline > now).min()
+        let deadlines = self.waiting.values().map(|sent| sent.deadline).chain(self.warm);
+        deadlines.filter(|deadline| *deadline > now).min()
+    }
+
+    /// Whether Envoy has clusters whose endpoints it has not asked for yet: routes that lead there come later.
+    fn warms(&mut self, effective: &Snapshot, now: Instant) -> bool {
+        let asked = self.kinds.get(&Kind::Endpoints).map(|subscription| &subscription.names);
+        let has = |name: &String| self.kinds.get(&Kind::Cluster).is_some_and(|s| s.known.contains_key(name));
+        let cold = |r: &Arc<Resource>| r.asks && has(&r.name) && !asked.is_some_and(|names| names.contains(&r.name));
+        if !effective.values().any(cold) {
+            self.warm = None;
+            return false;
+        }
+        *self.warm.get_or_insert(now + PATIENCE) > now
     }
 
     /// Whether Envoy has answered everything, and nothing is left to send.
@@ -129,6 +144,8 @@ impl Session {
         let effective = store.effective();
         let all = |kind| match self.kinds.get(&kind) {
             Some(subscription) => subscription.answered && subscription.has_all(kind, effective),
+            // Of endpoints those count that a cluster asks for.
+            None if kind == Kind::Endpoints => !effective.values().any(|resource| resource.asks),
             None => !effective.keys().any(|key| key.0 == kind),
         };
         self.waiting.is_empty() && self.kinds.contains_key(&Kind::Listener) && Kind::ALL.into_iter().all(all)
@@ -145,7 +162,7 @@ impl Session {
         // What is known under a name that is refused now, and routes that are not there.
         let absent = subscription.absent(kind, effective);
         let (alone, together): (Vec<_>, Vec<_>) =
-            changed.into_iter().partition(|r| kind == Kind::Route || subscription.alone.contains(&r.name));
+            changed.into_iter().partition(|r| kind.by_name() || subscription.alone.contains(&r.name));
         for resource in alone.iter().chain(&together) {
             subscription.known.insert(resource.name.clone(), resource.version.clone());
             subscription.asked.remove(&resource.name);
@@ -154,9 +171,10 @@ impl Session {
             subscription.known.remove(name);
             subscription.asked.remove(name);
         }
+        let anew: Vec<_> = alone.iter().chain(&together).filter(|r| r.asks).map(|r| r.name.clone()).collect();
         let empty = !subscription.answered && alone.is_empty() && together.is_empty() && absent.is_empty();
         subscription.answered = true;
-        if !absent.is_empty() || (empty && kind != Kind::Route) {
+        if !absent.is_empty() || (empty && !kind.by_name()) {
             out.push(self.response(kind, Vec::new(), absent, now));
         }
         if !together.is_empty() {
@@ -164,6 +182,16 @@ impl Session {
         }
         for one in alone {
             out.push(self.response(kind, vec![one], Vec::new(), now));
+        }
+        self.forget(Kind::Endpoints, &anew);
+    }
+
+    /// Has resources sent again: a cluster that changed is ready once it has endpoints, even the same.
+    fn forget(&mut self, kind: Kind, names: &[String]) {
+        if let Some(subscription) = self.kinds.get_mut(&kind) {
+            names.iter().for_each(|name| {
+                subscription.known.remove(name);
+            });
         }
     }
 
@@ -208,7 +236,7 @@ impl Session {
 impl Subscription {
     /// Whether a name of a kind was asked for.
     fn wants(&self, kind: Kind, name: &str) -> bool {
-        kind != Kind::Route || self.names.contains(name)
+        !kind.by_name() || self.names.contains(name)
     }
 
     fn changed(&self, kind: Kind, effective: &Snapshot) -> Vec<Arc<Resource>> {
@@ -224,13 +252,13 @@ impl Subscription {
     /// What is to be taken away at once, since it was refused or asked for in vain.
     fn absent(&self, kind: Kind, effective: &Snapshot) -> Vec<String> {
         let refused = self.gone(kind, effective).filter(|name| self.known.get(*name).is_some_and(String::is_empty));
-        let vain = self.asked.iter().filter(|name| kind == Kind::Route && !effective.contains_key(&key(kind, name)));
+        let vain = self.asked.iter().filter(|name| kind.by_name() && !effective.contains_key(&key(kind, name)));
         refused.chain(vain).cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     fn has_all(&self, kind: Kind, effective: &Snapshot) -> bool {
-        // Envoy forgets routes by itself, with the listener that asked for them.
-        self.changed(kind, effective).is_empty() && (kind == Kind::Route || self.gone(kind, effective).next().is_none())
+        // Envoy forgets by itself what a listener or cluster asked for that is gone.
+        self.changed(kind, effective).is_empty() && (kind.by_name() || self.gone(kind, effective).next().is_none())
     }
 }
 
@@ -254,6 +282,7 @@ mod tests {
     use envoy_types::pb::google::rpc::Status;
 
     const C: Kind = Kind::Cluster;
+    const E: Kind = Kind::Endpoints;
     const R: Kind = Kind::Route;
     const L: Kind = Kind::Listener;
 
@@ -387,6 +416,48 @@ mod tests {
         let first = DeltaDiscoveryRequest { initial_resource_versions: has.into_iter().collect(), ..request(C) };
         assert_eq!(stream.send(first), ["1 d: cluster d=2"]);
         assert_eq!(stream.ack(C, "1 d"), ["2: cluster -e"]);
+    }
+
+    #[test]
+    fn endpoints_are_asked_for_before_routes_go_out() {
+        let all = [(C, "eds", "1"), (E, "eds", "1"), (L, "a", "1"), (R, "a", "1")];
+        let mut stream = Stream::of(&all);
+        stream.subscribe(L, &[]);
+        assert_eq!(stream.subscribe(C, &[]), ["2 eds: cluster eds=1"]);
+        assert_eq!(stream.ack(L, "1 a").len() + stream.ack(C, "2 eds").len(), 0);
+        stream.subscribe(R, &["a"]);
+        assert_eq!(stream.subscribe(E, &["eds"]), ["3 eds: endpoints eds=1"]);
+        assert_eq!(stream.ack(E, "3 eds"), ["4 a: routes a=1"]);
+        // One that asks for nothing does not hold back the others for ever.
+        stream.ack(R, "4 a");
+        stream.store.want(snapshot(&[&all[..3], &[(C, "eds2", "1"), (E, "eds2", "1"), (R, "a", "2")]].concat()));
+        assert_eq!(stream.step(), ["5 eds2: cluster eds2=1"]);
+        assert_eq!(stream.ack(C, "5 eds2").len(), 0);
+        assert!(stream.session.deadline(stream.now).is_some());
+        stream.now += PATIENCE;
+        assert_eq!(stream.step(), ["6 a: routes a=2"]);
+    }
+
+    #[test]
+    fn endpoints_go_one_by_one_and_again_with_their_cluster() {
+        let all = [(C, "eds", "1"), (C, "eds2", "1"), (E, "eds", "1"), (E, "eds2", "1")];
+        let mut stream = Stream::of(&all);
+        stream.subscribe(L, &[]);
+        stream.ack(L, "1");
+        stream.subscribe(C, &[]);
+        stream.ack(C, "2");
+        let sent = stream.subscribe(E, &["eds", "eds2"]);
+        assert_eq!(sent, ["3 eds: endpoints eds=1", "4 eds2: endpoints eds2=1"]);
+        stream.ack(E, "3 eds");
+        stream.ack(E, "4 eds2");
+        assert!(stream.session.settled(&stream.store));
+        stream.store.want(snapshot(&[&[(C, "eds", "2")], &all[1..]].concat()));
+        assert_eq!(stream.step(), ["5 eds: cluster eds=2"]);
+        assert_eq!(stream.ack(C, "5 eds"), ["6 eds: endpoints eds=1"]);
+        stream.ack(E, "6 eds");
+        stream.store.move_endpoints([super::super::store::tests::resource(E, "eds2", "2")]);
+        assert_eq!(stream.step(), ["7 eds2: endpoints eds2=2"]);
+        assert_eq!(stream.refuse(E, "7 eds2"), ["8 eds2: endpoints eds2=1"]);
     }
 
     #[test]

@@ -35,10 +35,22 @@ impl Store {
     /// Takes in what a policy says now.
     pub fn want(&mut self, wanted: Snapshot) {
         // Clusters that routes still lead to are kept until all is settled.
-        self.good.retain(|key, _| key.0 == Kind::Cluster || wanted.contains_key(key));
+        self.good.retain(|key, _| key.0.lingers() || wanted.contains_key(key));
         self.refused.retain(|key, version| wanted.get(key).is_some_and(|r| r.version == *version));
         self.wanted = wanted;
         self.generation += 1;
+        self.effective.take();
+    }
+
+    /// Takes in endpoints that changed, of clusters that are wanted: the policy is the same.
+    pub fn move_endpoints(&mut self, endpoints: impl IntoIterator<Item = Arc<Resource>>) {
+        for one in endpoints {
+            let key = one.key();
+            if let Some(old) = self.wanted.get_mut(&key) {
+                self.refused.remove(&key);
+                *old = one;
+            }
+        }
         self.effective.take();
     }
 
@@ -107,13 +119,13 @@ impl Store {
                 r.needs.as_ref().is_none_or(|routes| chosen.contains_key(&(Kind::Route, routes.clone())))
             };
             if let Some(one) = candidates.into_iter().flatten().find(complete) {
-                set_back |= one.version != wanted.version && key.0 != Kind::Cluster;
+                set_back |= one.version != wanted.version && !key.0.lingers();
                 chosen.insert(key.clone(), Arc::clone(one));
             }
         }
         if set_back {
             // Routes of before may lead to clusters of before.
-            for (key, good) in self.good.iter().filter(|(key, _)| key.0 == Kind::Cluster) {
+            for (key, good) in self.good.iter().filter(|(key, _)| key.0.lingers()) {
                 chosen.entry(key.clone()).or_insert_with(|| Arc::clone(good));
             }
         }
@@ -136,8 +148,9 @@ pub(super) mod tests {
 
     pub(in super::super) fn resource(kind: Kind, name: &str, version: &str) -> Arc<Resource> {
         let needs = (kind == Kind::Listener).then(|| name.to_owned());
+        let asks = kind == Kind::Cluster && name.starts_with("eds");
         let (name, version, source) = (name.to_owned(), version.to_owned(), format!("p.mesh route {name}"));
-        Arc::new(Resource { kind, name, version, body: Vec::new(), source, needs, address: None })
+        Arc::new(Resource { kind, name, version, body: Vec::new(), source, needs, asks, address: None })
     }
 
     pub(in super::super) fn snapshot(all: &[(Kind, &str, &str)]) -> Snapshot {
@@ -175,6 +188,20 @@ pub(super) mod tests {
         store.want(snapshot(&[(Kind::Route, "a", "1"), (Kind::Listener, "a", "1")]));
         store.refuse(&resource(Kind::Route, "a", "1"), "no".into());
         assert_eq!(versions(&store), []);
+    }
+
+    #[test]
+    fn endpoints_move_while_the_policy_stays() {
+        let mut store = Store::default();
+        store.want(snapshot(&[(Kind::Cluster, "eds", "1"), (Kind::Endpoints, "eds", "1")]));
+        take_all(&mut store);
+        store.refuse(&resource(Kind::Endpoints, "eds", "1"), "no".into());
+        // Another cluster's are not wanted any more.
+        let moved = [resource(Kind::Endpoints, "eds", "2"), resource(Kind::Endpoints, "other", "2")];
+        store.move_endpoints(moved);
+        assert_eq!((store.generation(), store.any_refused()), (1, false));
+        let wanted = [(Kind::Cluster, "eds".into(), "1".into()), (Kind::Endpoints, "eds".into(), "2".into())];
+        assert_eq!(versions(&store), wanted);
     }
 
     #[test]
