@@ -1,5 +1,10 @@
 //! YAML with places: what users write by hand, of which every part can be pointed at.
 
+mod broken;
+mod plain;
+
+pub use broken::Broken;
+
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_saphyr::{Location, Spanned};
@@ -41,33 +46,40 @@ pub struct Key {
     pub name: String,
 }
 
-/// What is wrong with a text as YAML.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
-    /// What is wrong.
-    pub message: String,
-    /// Which character, in bytes.
-    pub at: Range<usize>,
-}
-
 impl Node {
     /// Reads one document.
     ///
     /// # Errors
     /// When the text is not YAML, or has a value that JSON does not have.
     pub fn read(text: &str) -> Result<Node, Broken> {
-        let read: Result<Spanned<Bare>, _> = serde_saphyr::from_str_with_options(text, options());
         let places = Places::of(text);
+        match plain::documents(text, &places, false).map(<[Node; 1]>::try_from) {
+            Some(Ok([only])) => Ok(only),
+            _ => Self::by_library(text, &places),
+        }
+    }
+
+    fn by_library(text: &str, places: &Places<'_>) -> Result<Node, Broken> {
+        let read: Result<Spanned<Bare>, _> = serde_saphyr::from_str_with_options(text, options());
         read.map(|bare| places.node(bare.into())).map_err(|error| places.broken(&error))
     }
 
-    /// Reads every document of a text; empty ones are passed over.
+    /// Reads every document of a text of Kubernetes objects; empty ones are passed over. What reads them
+    /// in a cluster keeps to YAML 1.1, where `yes`, `on` and `y` are truth values too.
     ///
     /// # Errors
     /// When any of them is not YAML, or has a value that JSON does not have.
     pub fn read_all(text: &str) -> Result<Vec<Node>, Broken> {
-        let read: Result<Vec<Spanned<Bare>>, _> = serde_saphyr::from_multiple_with_options(text, options());
         let places = Places::of(text);
+        match plain::documents(text, &places, true) {
+            Some(documents) => Ok(documents.into_iter().filter(|node| node.kind != Kind::Null).collect()),
+            None => Self::all_by_library(text, &places),
+        }
+    }
+
+    fn all_by_library(text: &str, places: &Places<'_>) -> Result<Vec<Node>, Broken> {
+        let read: Result<Vec<Spanned<Bare>>, _> =
+            serde_saphyr::from_multiple_with_options(text, serde_saphyr::options! {});
         let documents = read.map_err(|error| places.broken(&error))?;
         Ok(documents.into_iter().map(|bare| places.node(bare.into())).collect())
     }
@@ -304,8 +316,7 @@ impl<'t> Places<'t> {
     fn broken(&self, error: &serde_saphyr::Error) -> Broken {
         let start = error.location().map_or(0, |l| self.byte(character(l)));
         let at = start..start + self.text.get(start..).and_then(|t| t.chars().next()).map_or(0, char::len_utf8);
-        let message = error.without_snippet().to_string();
-        Broken { message: message.lines().next().unwrap_or("").to_owned(), at }
+        Broken { message: broken::message(error.without_snippet()), at }
     }
 
     fn range(&self, at: usize) -> Range<usize> {
@@ -389,6 +400,90 @@ mod tests {
         }
         let wide = Node::read("ä: ö\n").unwrap();
         assert_eq!(wide.get("ä").unwrap().range, 4..6);
+    }
+
+    #[test]
+    fn plain_documents_are_what_the_library_makes_of_them() {
+        let plain = [
+            "a: 1\nb: [x, 'y', \"z\\n\", 0.5, -3, 10.0.0.1, 5s, 1.18, true, ~, 0, 10%]\n\"c d\": {e: , f: on}\n",
+            "- |\n  a\n  b\n- >-\n  c\n  d\n- plain words, and more: no\n- [] # none\n- {}\n",
+            "---\na: ä\n---\n---\n# nothing\n---\n- ö: x\n- plain\n  on two lines\n...\n",
+            "{\"a\": [1, 2, {\"b\": null}], \"c\": \"\\u00e4\"}",
+            "a:\n- b\n- c: d\n  e: f\n\n# end\n",
+            "scalar",
+            "",
+            "# nothing",
+            "'1'",
+            "a: >\n  x\n\nb: \"two\n  lines\"\n",
+            "a: \r\n  b: c\r\n",
+        ];
+        for text in plain {
+            let places = Places::of(text);
+            let documents = plain::documents(text, &places, true).unwrap_or_else(|| panic!("not plain: {text}"));
+            let all: Vec<Node> = documents.into_iter().filter(|node| node.kind != Kind::Null).collect();
+            assert_eq!(Ok(all), Node::all_by_library(text, &places), "{text}");
+        }
+        let odd = [
+            "a: &x 1\nb: *x",
+            "a: !!str 1",
+            "<<: {a: 1}",
+            "a: 0x10",
+            "a: 0777",
+            "a: 1_000",
+            "a: 1e3",
+            "a: .inf",
+            "1: a",
+            "? [a]\n: b",
+            "true: a",
+            "a: 1\na: 2",
+            "a: [",
+            "a: +1",
+            "a: 12345678901234567890",
+            "a: NaN",
+            "a: -0",
+            "a: yEs",
+            "n: a",
+            "%TAG ! tag:x,2000:\n---\na: !b c",
+            "\ta: b",
+            "a: b: c",
+            "? a",
+            "a: 01.5",
+        ];
+        for text in odd {
+            let places = Places::of(text);
+            if let Some(documents) = plain::documents(text, &places, true) {
+                assert_eq!(Ok(documents), Node::all_by_library(text, &places), "{text}");
+            }
+        }
+        assert!(
+            ["a: &x 1", "a: !!str 1", "<<: {a: 1}", "a: 0x10", "a: 1\na: 2", "1: a"]
+                .iter()
+                .all(|text| { plain::documents(text, &Places::of(text), true).is_none() })
+        );
+    }
+
+    /// All files of objects in the repository, nearly all of which are plain.
+    #[test]
+    fn real_files_are_what_the_library_makes_of_them() {
+        let (mut folders, mut plain, mut odd) = (vec!["../tests/raw".into(), "../snapshots".into()], 0, Vec::new());
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir::<std::path::PathBuf>(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|e| e == "yaml" || e == "json") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let places = Places::of(&text);
+                    let Some(documents) = plain::documents(&text, &places, true) else {
+                        odd.push(path);
+                        continue;
+                    };
+                    plain += 1;
+                    let all: Vec<Node> = documents.into_iter().filter(|node| node.kind != Kind::Null).collect();
+                    assert_eq!(Ok(all), Node::all_by_library(&text, &places), "{}", path.display());
+                }
+            }
+        }
+        assert!(plain > 8 * odd.len(), "{plain} are plain, and these are not: {odd:?}");
     }
 
     #[test]

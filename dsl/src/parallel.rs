@@ -1,4 +1,4 @@
-//! Work on a list, shared between the machine's cores where it is long enough to pay.
+//! Work that is shared between the machine's cores.
 
 use std::num::NonZero;
 use std::thread;
@@ -8,7 +8,7 @@ const MOST: usize = 8;
 
 /// Calls `work` on consecutive parts of a list, each of at least `least` items, and gives the
 /// results in the order of the list.
-pub fn map_parts<T: Sync, R: Send>(items: &[T], least: usize, work: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
+pub fn map_parts<'t, T: Sync, R: Send>(items: &'t [T], least: usize, work: impl Fn(&'t [T]) -> R + Sync) -> Vec<R> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get).min(MOST);
     let parts = cores.min(items.len() / least.max(1));
     if parts < 2 {
@@ -25,9 +25,26 @@ pub fn map_parts<T: Sync, R: Send>(items: &[T], least: usize, work: impl Fn(&[T]
     })
 }
 
+/// Does two things, both at once where there is more than one core.
+pub fn join<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
+    if thread::available_parallelism().map_or(1, NonZero::get) < 2 {
+        return (one(), other());
+    }
+    thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        (one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), other)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::map_parts;
+    use super::{join, map_parts};
+
+    #[test]
+    fn two_things_are_done_each_once() {
+        assert_eq!(join(|| 1 + 1, || "other"), (2, "other"));
+    }
 
     #[test]
     fn parts_come_in_order_and_none_is_lost() {

@@ -2,6 +2,7 @@
 
 mod closure;
 mod extensions;
+mod patterns;
 mod raw;
 mod size;
 

@@ -22,7 +22,19 @@ pub(crate) struct Use<'a> {
 impl Use<'_> {
     /// The size of the largest program for a pattern; `None` where RE2 refuses one.
     pub(super) fn size(&self, pattern: &str) -> Option<usize> {
-        let sizes = (self.given)(pattern).into_iter().map(|p| re2::parse(&p).ok().map(|p| re2::size(&p.tree)));
+        self.largest(pattern, |given| re2::parse(given).ok().map(|p| re2::size(&p.tree)))
+    }
+
+    /// The same for one that was parsed already, and may be given to Envoy as it is.
+    fn size_of(&self, pattern: &str, parsed: &Parsed) -> Option<usize> {
+        self.largest(&parsed.text, |given| match given == pattern {
+            true => Some(re2::size(&parsed.tree)),
+            false => re2::parse(given).ok().map(|p| re2::size(&p.tree)),
+        })
+    }
+
+    fn largest(&self, pattern: &str, size: impl Fn(&str) -> Option<usize>) -> Option<usize> {
+        let sizes = (self.given)(pattern).into_iter().map(|given| size(&given));
         sizes.collect::<Option<Vec<usize>>>().map(|sizes| sizes.into_iter().max().unwrap_or(0))
     }
 }
@@ -103,7 +115,7 @@ pub(crate) fn check_second(
 
 /// Why Envoy does not take what a pattern becomes.
 fn unfit(pattern: &str, parsed: &Parsed, usage: &Use<'_>, limit: usize) -> Option<Remark> {
-    let Some(size) = usage.size(&parsed.text) else {
+    let Some(size) = usage.size_of(pattern, parsed) else {
         let help = "write it without what RE2 may not find in a longer pattern, or as several tests";
         return Some(Remark::new(codes::BAD_REGEX, 0..pattern.len(), "RE2 refuses what this pattern becomes", help));
     };

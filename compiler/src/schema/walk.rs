@@ -4,9 +4,13 @@ use super::rules::Rules;
 use super::{Problem, ProblemKind, Schema, refused, scalar};
 use crate::target::Target;
 use crate::yaml::{Key, Kind, Node};
+use meshc_dsl::parallel::map_parts;
 use meshc_dsl::suggest::nearest;
 use prost_reflect::{FieldDescriptor, Kind as FieldKind, MessageDescriptor};
 use std::ops::Range;
+
+/// How many items of a list make a thread worth its start.
+const LEAST: usize = 256;
 
 /// Everything that is wrong with a value as a message, for a target.
 pub fn check(node: &Node, message: &MessageDescriptor, schema: &Schema, target: Target) -> Vec<Problem> {
@@ -121,9 +125,7 @@ impl Walk<'_> {
             }
         } else if field.is_list() {
             let Kind::List(items) = &node.kind else { return self.wrong_type(node, "a list") };
-            for (at, item) in items.iter().enumerate() {
-                self.at(&at.to_string(), &item.range, |walk| walk.single(item, field));
-            }
+            self.items(items, field);
         } else {
             self.single(node, field);
         }
@@ -144,6 +146,26 @@ impl Walk<'_> {
                 let help = "write, for example, `\"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router`";
                 self.problem(ProblemKind::UnknownType, "this needs an `@type`".to_owned(), help);
             }
+    /// The items of a list, those of a long one beside each other.
+    fn items(&mut self, items: &[Node], field: &FieldDescriptor) {
+        let numbered: Vec<(usize, &Node)> = items.iter().enumerate().collect();
+        let each = |walk: &mut Self, part: &[(usize, &Node)]| {
+            for (at, item) in part {
+                walk.at(&at.to_string(), &item.range, |walk| walk.single(item, field));
+            }
+        };
+        if items.len() < LEAST {
+            return each(self, &numbered);
+        }
+        let parts = map_parts(&numbered, LEAST, |part| {
+            let (path, places) = (self.path.clone(), self.places.clone());
+            let mut walk = Walk { schema: self.schema, target: self.target, path, places, problems: Vec::new() };
+            each(&mut walk, part);
+            walk.problems
+        });
+        self.problems.extend(parts.into_iter().flatten());
+    }
+
             return;
         };
         let Kind::Text(url) = &value.kind else { return self.wrong_type(value, "the name of a type") };

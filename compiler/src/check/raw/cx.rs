@@ -19,7 +19,12 @@ pub(super) struct Cx<'c> {
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
-impl Cx<'_> {
+impl<'c> Cx<'c> {
+    /// The same with reports of its own, for work beside this.
+    pub(super) fn beside(&self) -> Cx<'c> {
+        Cx { diagnostics: Vec::new(), ..*self }
+    }
+
     /// The target's minor release.
     pub(super) fn minor(&self) -> u8 {
         match self.target {
@@ -48,13 +53,13 @@ impl Cx<'_> {
 }
 
 /// A field that is set, by its name in the API or in JSON, with the name that was written.
-pub(super) fn entry<'n>(node: &'n Node, name: &str) -> Option<(&'n Key, &'n Node)> {
+pub(in crate::check) fn entry<'n>(node: &'n Node, name: &str) -> Option<(&'n Key, &'n Node)> {
     let found = node.fields().iter().find(|(key, _)| key.name == name || is_json_name(&key.name, name));
     found.map(|(key, value)| (key, value)).filter(|(_, value)| value.kind != Kind::Null)
 }
 
 /// The value of a field that is set.
-pub(super) fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+pub(in crate::check) fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
     entry(node, name).map(|(_, value)| value)
 }
 

@@ -1,9 +1,11 @@
 //! Which objects of a file are CiliumEnvoyConfigs, and what they hold.
 
+use super::LEAST;
 use super::cx::{Cx, entry, field, place, place_of, text};
 use crate::schema;
 use crate::yaml::{Key, Kind, Node};
 use meshc_dsl::diagnostic::codes;
+use meshc_dsl::parallel::map_parts;
 use prost_reflect::MessageDescriptor;
 
 /// A CiliumEnvoyConfig or CiliumClusterwideEnvoyConfig.
@@ -82,14 +84,20 @@ impl<'n> Config<'n> {
 
 /// Every CiliumEnvoyConfig of some documents; others are noted.
 pub(super) fn configs<'n>(documents: &'n [Node], cx: &mut Cx<'_>) -> Vec<Config<'n>> {
-    let mut found = Vec::new();
     if documents.is_empty() {
         cx.report(codes::PASSED_OVER, &(0..0), "there is no object in this file", "nothing is checked");
     }
-    for document in documents {
-        object(document, &mut found, cx);
+    let parts = map_parts(documents, LEAST, |part| {
+        let (mut found, mut cx) = (Vec::new(), cx.beside());
+        part.iter().for_each(|document| object(document, &mut found, &mut cx));
+        (found, cx.diagnostics)
+    });
+    let mut all = Vec::new();
+    for (mut found, mut problems) in parts {
+        all.append(&mut found);
+        cx.diagnostics.append(&mut problems);
     }
-    found
+    all
 }
 
 fn object<'n>(node: &'n Node, found: &mut Vec<Config<'n>>, cx: &mut Cx<'_>) {
