@@ -8,5 +8,6 @@ mod size;
 
 pub use closure::closure;
 pub use extensions::extensions;
+pub(crate) use patterns::Patterns;
 pub use raw::check_raw;
 pub use size::size;

@@ -22,6 +22,10 @@ pub struct Patch {
     pub text: Span,
     /// Whether a byte of the text is a byte of the file.
     pub literal: bool,
+    /// The text as YAML.
+    pub yaml: String,
+    /// The largest program of a pattern that Envoy takes.
+    pub max_regex_program: usize,
 }
 
 /// What a patch changes.
@@ -45,6 +49,8 @@ pub(crate) struct Written<'a> {
     span: Span,
     text: Span,
     literal: bool,
+    yaml: &'a str,
+    max_regex_program: usize,
 }
 
 /// What a patch changes, as written.
@@ -83,13 +89,22 @@ pub(crate) fn resolve<'a>(patch: &'a clause::Patch, cx: &mut Cx<'a>) -> Option<W
             return None;
         }
     };
-    Some(Written { part, changes, span: patch.span, text: patch.text.span, literal })
+    let max_regex_program = cx.env.max_regex_program;
+    Some(Written { part, changes, span: patch.span, text: patch.text.span, literal, yaml: text, max_regex_program })
 }
 
 impl Written<'_> {
     /// The patch, once its destination is known.
     pub(crate) fn of(&self, part: Part) -> Patch {
-        Patch { part, changes: self.changes.clone(), span: self.span, text: self.text, literal: self.literal }
+        Patch {
+            part,
+            changes: self.changes.clone(),
+            span: self.span,
+            text: self.text,
+            literal: self.literal,
+            yaml: self.yaml.to_owned(),
+            max_regex_program: self.max_regex_program,
+        }
     }
 
     pub(crate) fn span(&self) -> Span {

@@ -1,12 +1,14 @@
 //! A user's patches onto what the compiler made.
 
+use crate::check::Patterns;
 use crate::clause::patch::{self, Part, Patch};
 use crate::envoy::Patchable;
 use crate::schema::{self, Problem, Schema};
 use crate::target::Target;
 use crate::yaml::{Kind, Node};
 use meshc_dsl::Diagnostic;
-use meshc_dsl::diagnostic::codes;
+use meshc_dsl::diagnostic::{any_error, codes};
+use prost_reflect::MessageDescriptor;
 use serde::Serialize;
 
 const LISTENER: &str = "envoy.config.listener.v3.Listener";
@@ -63,7 +65,7 @@ impl Patches<'_> {
             let name = before.text("name").unwrap_or_default();
             self.keeps_references(patch, name, &node, known, &mut problems);
             // What a patch broke is said once, not again for the patches behind it.
-            if problems.is_empty() {
+            if !any_error(&problems) {
                 node.forget_places();
                 resource.patched = Some(node);
             }
@@ -129,7 +131,9 @@ impl Patches<'_> {
         let fields = fields.iter().filter(|(key, _)| key.name != "@type").cloned().collect();
         let bare = Node { range: node.range.clone(), kind: Kind::Map(fields) };
         let problems = schema::check(&bare, &message, schema, self.target);
-        problems.into_iter().map(|problem| diagnostic(patch, problem)).collect()
+        let mut diagnostics: Vec<Diagnostic> = problems.into_iter().map(|problem| diagnostic(patch, problem)).collect();
+        diagnostics.extend(patterns(patch, &bare, &message, schema));
+        diagnostics
     }
 
     /// A patch may not rename what other resources refer to, nor refer to a cluster that is not there.
@@ -171,6 +175,20 @@ fn each_route(routes: &mut Node, change: &mut dyn FnMut(&mut Node)) {
 fn diagnostic(patch: &Patch, problem: Problem) -> Diagnostic {
     let place = patch::place(patch.text, patch.literal, &problem.range);
     Diagnostic::new(problem.kind.code(), place, problem.message).help(problem.help)
+}
+
+/// What is worth saying of the patterns that a patch wrote.
+fn patterns(patch: &Patch, resource: &Node, message: &MessageDescriptor, schema: &Schema) -> Vec<Diagnostic> {
+    let mut messages = Vec::new();
+    schema::visit(resource, message, schema, &mut |node, message| messages.push((node, message.clone())));
+    let found = Patterns { text: &patch.yaml, limit: patch.max_regex_program }.check(&messages);
+    found
+        .into_iter()
+        .map(|finding| {
+            let place = patch::place(patch.text, patch.literal, &finding.range);
+            Diagnostic::new(finding.code, place, finding.message).help(finding.help)
+        })
+        .collect()
 }
 
 /// The names of clusters that a resource refers to, with their places.
