@@ -304,6 +304,8 @@ codes! {
     SHARE_UNSEEN = "W0452";
     /// A rule that changes nothing, since the next one does the same with its requests.
     SAME_AS_NEXT = "W0410";
+    /// A header's value with a blank at an end, which HTTP takes away.
+    BLANK_AT_END = "W0453";
     /// An alternative of a condition that no request satisfies or reaches.
     DEAD_ALTERNATIVE = "W0411";
     /// Endpoints that outlier detection never ejects on this target.

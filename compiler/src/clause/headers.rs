@@ -60,6 +60,24 @@ pub(crate) fn value<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// Warns of blanks at the ends of a header's value, as far as they count: `begins` and `ends`. Over HTTP/1
+/// they are no part of the value, and over HTTP/2 no value may have them (RFC 9110, section 5.5; RFC 9113,
+/// section 8.2.1).
+pub(crate) fn warn_of_blanks(value: &Value, text: &str, (begins, ends): (bool, bool), cx: &mut Cx<'_>) {
+    let blank = |c: char| c == ' ' || c == '\t';
+    if !(begins && text.starts_with(blank) || ends && text.ends_with(blank)) {
+        return;
+    }
+    let rest = if begins { text.trim_start_matches(blank) } else { text };
+    let rest = if ends { rest.trim_end_matches(blank) } else { rest };
+    let help = match rest {
+        "" => "take them away; every message with the header matches `exists`".to_owned(),
+        rest => format!("write `\"{rest}\"`"),
+    };
+    let message = "the value of a header has no blanks at its ends: HTTP takes them away";
+    cx.report(Diagnostic::new(codes::BLANK_AT_END, value.span, message).help(help));
+}
+
 /// Headers that say how long a message is; a wrong one lets a request be read as two.
 const FRAMING: &[&str] = &["content-length", "transfer-encoding"];
 /// Headers between two neighbours (RFC 9110, section 7.6.1), which Envoy writes or drops for each hop.
@@ -107,6 +125,7 @@ pub(crate) fn resolve<'a>(clauses: &[&'a HeaderOperation], direction: Direction,
                 let append = matches!(clause.change, HeaderChange::Add(..));
                 let (name, value) = (name_to_write(word, direction, cx), value(text, cx));
                 if let (Some(name), Some(value)) = (name, value) {
+                    warn_of_blanks(text, &value, (true, true), cx);
                     changes.write.push(HeaderWrite { name, value, append, span: clause.span });
                 }
             }

@@ -161,6 +161,8 @@ fn pattern<'a>(subject: &Subject, operator: Operator, value: &'a Value, cx: &mut
         }
         _ => {
             headers::value(value, cx)?;
+            let counts = |edge| matches!(operator, Operator::Equals) || operator == edge;
+            headers::warn_of_blanks(value, text, (counts(Operator::Prefix), counts(Operator::Suffix)), cx);
             false
         }
     };
