@@ -138,6 +138,9 @@ fn drafts<'a>(
     let fallback = fallback(&parts, span, cx);
     let mut rules: Vec<Draft<'a>> = parts.whens.iter().filter_map(|when| Draft::when(when, &fallback, cx)).collect();
     let fallback_written = parts.first.is_some() || parts.otherwise.is_some();
+    if place == Place::Listen && !tcp {
+        Draft::warn_of_nowhere(&rules, &fallback, cx);
+    }
     reach::check(&rules, Some(&fallback).filter(|_| fallback_written && !tcp), cx);
     rules.push(fallback);
     cookies::check(&rules, cx);

@@ -86,6 +86,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) cookie: usize,
     pub(crate) request_headers: HeaderChanges,
     pub(crate) response_headers: HeaderChanges,
+    /// What is written here of the way to an upstream, where no destination is written beside it.
+    on_the_way: Vec<Span>,
 }
 
 impl<'a> Draft<'a> {
@@ -121,6 +123,11 @@ impl<'a> Draft<'a> {
             cookie: 0,
             request_headers: headers::resolve(&parts.headers, Direction::Request, cx),
             response_headers: headers::resolve(&parts.headers, Direction::Response, cx),
+            on_the_way: match parts.action() {
+                Some(_) => Vec::new(),
+                // That nothing is split for `sticky` is said of it anyway.
+                None => rewrites_of(parts).chain(on_the_way(parts, false)).collect(),
+            },
         };
         Self::check_answer(parts, cx);
         draft
@@ -161,30 +168,40 @@ impl<'a> Draft<'a> {
     /// A redirect or response never reaches an upstream: what concerns one says nothing there.
     fn check_answer(parts: &Parts<'a>, cx: &mut Cx<'a>) {
         let (Some(answer), false) = (parts.action(), parts.answer.is_none()) else { return };
-        for rewrite in [parts.path, parts.host].into_iter().flatten() {
+        for rewrite in rewrites_of(parts) {
             let diagnostic = Diagnostic::new(
                 codes::REWRITES_NOTHING,
-                rewrite.span,
+                rewrite,
                 "a rewrite changes what an upstream gets, and this rule has none",
             )
             .also(answer, "the proxy answers by itself here")
             .help("take the rewrite away");
             cx.report(diagnostic);
         }
-        let places = [
-            place(&parts.timeout, |c| c.span),
-            place(&parts.idle_timeout, |c| c.span),
-            place(&parts.retry, |c| c.span),
-            place(&parts.sticky, |c| c.span),
-        ];
-        let headers = parts.headers.iter().filter(|c| c.direction == Direction::Request).map(|c| c.span);
-        let mirrors = parts.mirrors.iter().map(|c| c.span);
-        for span in places.into_iter().flatten().chain(headers).chain(mirrors) {
+        for span in on_the_way(parts, true) {
             let diagnostic =
                 Diagnostic::new(codes::NO_EFFECT, span, "this has no effect: no upstream gets the request")
                     .also(answer, "the proxy answers by itself here")
                     .help("take it away");
             cx.report(diagnostic);
+        }
+    }
+
+    /// Warns of what is written of the way to an upstream where nothing says which, in a `listen`, which
+    /// has no service of its own. A fallback's is for the rules that take it over.
+    pub(crate) fn warn_of_nowhere(rules: &[Draft<'_>], fallback: &Draft<'_>, cx: &mut Cx<'_>) {
+        let goes = |draft: &Draft<'_>| matches!(draft.deed, Deed::Forward(_));
+        let taken_over = rules.iter().any(goes);
+        for draft in rules.iter().chain(Some(fallback).filter(|_| !taken_over)) {
+            if !matches!(draft.deed, Deed::Unset) {
+                continue;
+            }
+            for span in &draft.on_the_way {
+                let message = "this has no effect: no destination gets the request";
+                let diagnostic = Diagnostic::new(codes::NO_EFFECT, *span, message)
+                    .help("a `listen` has no service of its own: write where requests go, `to SERVICE`; without it they are answered 404");
+                cx.report(diagnostic);
+            }
         }
     }
 
@@ -246,6 +263,22 @@ impl<'a> Draft<'a> {
     pub(crate) fn timeouts(&self) -> (Option<Duration>, Option<Duration>) {
         timeout::with_defaults(self.timeout.clone().set().map(|(time, _)| time), self.idle_timeout.clone().set())
     }
+}
+
+fn rewrites_of(parts: &Parts<'_>) -> impl Iterator<Item = Span> {
+    [parts.path, parts.host].into_iter().flatten().map(|rewrite| rewrite.span)
+}
+
+/// The clauses of a body that concern the way to an upstream, but for rewrites.
+fn on_the_way(parts: &Parts<'_>, sticky: bool) -> impl Iterator<Item = Span> {
+    let places = [
+        place(&parts.timeout, |c| c.span),
+        place(&parts.idle_timeout, |c| c.span),
+        place(&parts.retry, |c| c.span),
+        place(&parts.sticky, |c| c.span).filter(|_| sticky),
+    ];
+    let headers = parts.headers.iter().filter(|c| c.direction == Direction::Request).map(|c| c.span);
+    places.into_iter().flatten().chain(headers).chain(parts.mirrors.iter().map(|c| c.span))
 }
 
 fn place<T>(slot: &Slot<'_, T>, span: fn(&T) -> Span) -> Option<Span> {
