@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod behind;
 pub mod clause;
 pub mod condition;
 pub mod diagnostic;

@@ -1,5 +1,6 @@
 //! What to say of text that the grammar does not take.
 
+use crate::behind;
 use crate::clause::KEYWORDS;
 use crate::condition::SUBJECTS;
 use crate::diagnostic::{Diagnostic, Fix, codes};
@@ -74,6 +75,9 @@ pub(crate) fn declaration(cx: &mut Builder<'_>, text: &str, error: &Error<Rule>)
     }
     let part = Text { text, at: cx.base, name: word, form: &form, rule: Rule::one_declaration };
     misfit(cx, part, reached(error), MOST_SLIPS);
+    if word != "test" {
+        behind::block(cx, text);
+    }
 }
 
 /// A port that stands beside its service: reported, and read as if it were joined to it.
@@ -127,12 +131,16 @@ fn unknown_declaration(cx: &mut Builder<'_>, text: &str) {
         Diagnostic::new(codes::UNKNOWN_DECLARATION, place, format!("`{shown}` begins no declaration"))
             .help(format!("a declaration begins with {}", alternatives(DECLARATIONS.iter().copied())))
     };
-    if let Some(near) = nearest(word, DECLARATIONS.iter().copied()) {
+    let near = nearest(word, DECLARATIONS.iter().copied());
+    if let Some(near) = near {
         diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
     } else if let Some(help) = slip::declaration(word) {
         diagnostic = diagnostic.help(help);
     }
     cx.report(diagnostic);
+    if near.is_some_and(|near| matches!(near, "policy" | "service" | "route" | "listen")) {
+        behind::block(cx, text);
+    }
 }
 
 /// `a`, `b` or `c`, each in backticks.
@@ -273,10 +281,14 @@ pub(crate) fn condition(cx: &mut Builder<'_>, text: &str, at: usize, keyword: Sp
     let (mut text, mut at) = (trimmed.to_owned(), at);
     for _ in 0..MOST_SLIPS {
         let diagnostic = bad_condition(cx.file, &text, at, FORM);
-        let fix = diagnostic.fix.clone();
+        let (fix, place) = (diagnostic.fix.clone(), diagnostic.place());
         cx.report(diagnostic);
-        // Behind a slip that can be mended there may be another one.
-        match fix.and_then(|fix| mended(&text, at, &fix)) {
+        // Behind a slip that can be mended there may be another one, and in a test that stands for itself.
+        let next = match fix {
+            Some(fix) => mended(&text, at, &fix),
+            None => rest(&text, at, place, behind::test),
+        };
+        match next {
             Some(next) if furthest(Rule::whole_condition, &next.0) < next.0.len() => (text, at) = next,
             _ => return,
         }
@@ -381,15 +393,20 @@ fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize, left: usize) {
     let (mut text, mut at, mut reached) = (part.text.trim_end().to_owned(), part.at, reached);
     for told in 1..=left {
         let diagnostic = bad_form(cx.file, &Text { text: &text, at, ..part }, reached);
-        let fix = diagnostic.fix.clone();
+        let (fix, place) = (diagnostic.fix.clone(), diagnostic.place());
         cx.report(diagnostic);
-        let Some(fix) = fix else { return };
-        if fix.replacement == ";" {
+        let fix = fix.as_ref();
+        if let Some(fix) = fix.filter(|fix| fix.replacement == ";") {
             let end = fix.span.end as usize;
             let rest = end.checked_sub(at).and_then(|behind| text.get(behind..)).unwrap_or("");
             return behind_separator(cx, rest, end, left - told);
         }
-        match mended(&text, at, &fix) {
+        let next = match fix {
+            Some(fix) => mended(&text, at, fix),
+            None if part.rule == Rule::split => rest(&text, at, place, behind::share),
+            None => return,
+        };
+        match next {
             Some(next) => (text, at) = next,
             None => return,
         }
@@ -398,6 +415,12 @@ fn misfit(cx: &mut Builder<'_>, part: Text<'_>, reached: usize, left: usize) {
             return;
         }
     }
+}
+
+/// The rest of a text from its next part on behind a place, and where that begins in its file.
+fn rest(text: &str, at: usize, place: Option<Span>, next: fn(&str, usize) -> Option<usize>) -> Option<(String, usize)> {
+    let start = next(text, (place?.end as usize).checked_sub(at)?)?;
+    Some((text.get(start..)?.to_owned(), at + start))
 }
 
 /// What to say of a text that has not its form.
