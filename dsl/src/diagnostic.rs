@@ -208,6 +208,8 @@ codes! {
     PATCHES_NOTHING = "E0807";
     /// A patch that renames what others refer to, or refers to what is not there.
     PATCH_BREAKS_REFERENCE = "E0808";
+    /// One field under both of its names.
+    FIELD_TWICE = "E0809";
     // E081x to E084x: CiliumEnvoyConfigs that a user writes
     /// A field that the CRD does not have, and Kubernetes drops.
     PRUNED_FIELD = "E0810";
@@ -302,10 +304,10 @@ codes! {
     PLAIN_WILDCARD = "W0451";
     /// A share that hardly any request falls into.
     SHARE_UNSEEN = "W0452";
-    /// A rule that changes nothing, since the next one does the same with its requests.
-    SAME_AS_NEXT = "W0410";
     /// A header's value with a blank at an end, which HTTP takes away.
     BLANK_AT_END = "W0453";
+    /// A rule that changes nothing, since the next one does the same with its requests.
+    SAME_AS_NEXT = "W0410";
     /// An alternative of a condition that no request satisfies or reaches.
     DEAD_ALTERNATIVE = "W0411";
     /// Endpoints that outlier detection never ejects on this target.

@@ -55,6 +55,8 @@ pub enum ProblemKind {
     WrongType,
     /// Two fields of which a message may have one.
     TwoArms,
+    /// One field under both of its names.
+    Twice,
     /// A value that a field rule refuses.
     Rule,
     /// An `@type` that nothing knows.
@@ -70,6 +72,7 @@ impl ProblemKind {
             ProblemKind::UnknownField => codes::UNKNOWN_FIELD,
             ProblemKind::WrongType => codes::WRONG_TYPE,
             ProblemKind::TwoArms => codes::TWO_ARMS,
+            ProblemKind::Twice => codes::FIELD_TWICE,
             ProblemKind::Rule => codes::FIELD_RULE,
             ProblemKind::UnknownType => codes::UNKNOWN_TYPE,
             ProblemKind::Target => codes::TARGET_CANNOT,

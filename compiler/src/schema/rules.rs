@@ -120,7 +120,8 @@ impl Rules<'_, '_> {
             self.broken(name, "must not be empty");
         }
         if let (Some(duration), Kind::Text(value)) = (rules.rules("duration"), &node.kind)
-            && let Some(nanoseconds) = scalar::nanoseconds(value)
+            // A negative one is refused anyway.
+            && let Some(nanoseconds) = scalar::nanoseconds(value).filter(|time| *time >= 0)
         {
             self.range(name, nanoseconds, duration, "ns");
         }

@@ -25,7 +25,9 @@ pub(super) fn check(walk: &mut Walk<'_>, node: &Node, kind: &FieldKind) {
             }
         }
         FieldKind::Double | FieldKind::Float => {
-            let special = |t: &str| matches!(t, "NaN" | "Infinity" | "-Infinity") || t.parse::<f64>().is_ok();
+            let digit = |t: &str| t.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit());
+            let special =
+                |t: &str| matches!(t, "NaN" | "Infinity" | "-Infinity") || digit(t) && t.parse::<f64>().is_ok();
             if !matches!(&node.kind, Kind::Number(_)) && !matches!(&node.kind, Kind::Text(t) if special(t)) {
                 walk.wrong_type(node, "a number");
             }
@@ -60,7 +62,7 @@ pub(super) fn number(node: &Node) -> Option<i128> {
             (_, _, Some(n)) if n.fract() == 0.0 && n.abs() < 1e15 => format!("{n:.0}").parse().ok(),
             _ => None,
         },
-        Kind::Text(text) => text.parse().ok(),
+        Kind::Text(text) => text.parse().ok().filter(|_| !text.starts_with('+')),
         _ => None,
     }
 }
@@ -88,16 +90,31 @@ fn base64(text: &str) -> bool {
     text.trim_end_matches('=').bytes().all(|b| b.is_ascii_alphanumeric() || b"+/-_".contains(&b))
 }
 
+/// The nanoseconds from which on Envoy calls a duration out of range.
+const TOO_LONG: i128 = 9_223_372_036 * 1_000_000_000;
+
+/// Envoy takes no negative duration, whatever it is for (`DurationUtil`; tried with 1.38).
+fn duration(walk: &mut Walk<'_>, node: &Node) {
+    let Kind::Text(text) = &node.kind else { return walk.wrong_type(node, DURATION) };
+    let what = match nanoseconds(text) {
+        None => return walk.wrong_type(node, DURATION),
+        Some(time) if time < 0 => "is negative",
+        Some(time) if time >= TOO_LONG => "is longer than Envoy can count",
+        Some(_) => return,
+    };
+    let message = format!("`{text}` {what}");
+    let help = "Envoy refuses it, whatever it is for; where a time may be without a limit, that is `0s`";
+    walk.at("", &node.range, |walk| walk.problem(ProblemKind::Rule, message, help));
+}
+
+const DURATION: &str = "a duration in seconds such as `1.5s`";
+
 /// Checks a value of a type that has a JSON form of its own. `false` for all other messages.
 pub(super) fn well_known(walk: &mut Walk<'_>, node: &Node, message: &MessageDescriptor) -> bool {
     let Some(name) = message.full_name().strip_prefix("google.protobuf.") else { return false };
     let wrapped = || message.get_field_by_name("value").map(|f| f.kind());
     match name {
-        "Duration" => {
-            if !matches!(&node.kind, Kind::Text(text) if nanoseconds(text).is_some()) {
-                walk.wrong_type(node, "a duration in seconds such as `1.5s`");
-            }
-        }
+        "Duration" => duration(walk, node),
         "Timestamp" | "FieldMask" => {
             if !matches!(node.kind, Kind::Text(_)) {
                 walk.wrong_type(node, "text");

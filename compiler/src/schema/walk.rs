@@ -72,6 +72,7 @@ impl Walk<'_> {
                 None => self.unknown_field(key, message),
             }
         }
+        self.twice(&set);
         self.arms(&set, message);
         Rules { walk: self }.message(&set, message);
     }
@@ -88,6 +89,20 @@ impl Walk<'_> {
         };
         let text = format!("`{}` has no field `{}`", message.full_name(), key.name);
         self.at(&key.name, &key.range, |walk| walk.problem(ProblemKind::UnknownField, text, help));
+    }
+
+    /// A field has two names, of which the API's readers take one.
+    fn twice(&mut self, set: &Set<'_>) {
+        if set.iter().all(|(key, _, field)| key.name == field.name()) {
+            return;
+        }
+        for (at, (key, _, field)) in set.iter().enumerate() {
+            if let Some((other, ..)) = set.iter().take(at).find(|(_, _, earlier)| earlier == field) {
+                let text = format!("`{}` and `{}` are one field", other.name, key.name);
+                let help = format!("take one of the two away; `{}` is its name in Envoy's documentation", field.name());
+                self.at(&key.name, &key.range, |walk| walk.problem(ProblemKind::Twice, text, help));
+            }
+        }
     }
 
     /// Of the arms of a oneof a message has at most one.
@@ -131,21 +146,6 @@ impl Walk<'_> {
         }
     }
 
-    fn single(&mut self, node: &Node, field: &FieldDescriptor) {
-        match field.kind() {
-            FieldKind::Message(message) => self.message(node, &message),
-            kind => scalar::check(self, node, &kind),
-        }
-    }
-
-    fn any(&mut self, node: &Node) {
-        let Kind::Map(fields) = &node.kind else { return self.wrong_type(node, "a map with an `@type`") };
-        let Some((key, value)) = fields.iter().find(|(key, _)| key.name == "@type") else {
-            // Envoy and the agent take an empty one for nothing at all.
-            if !fields.is_empty() {
-                let help = "write, for example, `\"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router`";
-                self.problem(ProblemKind::UnknownType, "this needs an `@type`".to_owned(), help);
-            }
     /// The items of a list, those of a long one beside each other.
     fn items(&mut self, items: &[Node], field: &FieldDescriptor) {
         let numbered: Vec<(usize, &Node)> = items.iter().enumerate().collect();
@@ -166,6 +166,21 @@ impl Walk<'_> {
         self.problems.extend(parts.into_iter().flatten());
     }
 
+    fn single(&mut self, node: &Node, field: &FieldDescriptor) {
+        match field.kind() {
+            FieldKind::Message(message) => self.message(node, &message),
+            kind => scalar::check(self, node, &kind),
+        }
+    }
+
+    fn any(&mut self, node: &Node) {
+        let Kind::Map(fields) = &node.kind else { return self.wrong_type(node, "a map with an `@type`") };
+        let Some((key, value)) = fields.iter().find(|(key, _)| key.name == "@type") else {
+            // Envoy and the agent take an empty one for nothing at all.
+            if !fields.is_empty() {
+                let help = "write, for example, `\"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router`";
+                self.problem(ProblemKind::UnknownType, "this needs an `@type`".to_owned(), help);
+            }
             return;
         };
         let Kind::Text(url) = &value.kind else { return self.wrong_type(value, "the name of a type") };

@@ -21,7 +21,9 @@ pub(super) fn check(config: &Config<'_>, cx: &mut Cx<'_>) {
     for service in list(config.spec, "backendServices", cx) {
         service_of(service, "backendServices", &["name", "namespace", "number"], cx);
     }
-    if list(config.spec, "resources", cx).is_empty() {
+    let resources = list(config.spec, "resources", cx);
+    let other = field(config.spec, "resources").is_some_and(|found| !matches!(found.kind, Kind::List(_)));
+    if resources.is_empty() && !other {
         let message = format!("this {} has no `resources`", config.kind);
         let range = entry(config.spec, "resources").or(entry(config.node, "spec")).map(place);
         let help = "write its listeners, route configurations and clusters";
@@ -111,7 +113,7 @@ fn port_number(port: &Node, cx: &mut Cx<'_>) {
         );
     };
     if !number.as_u64().is_some_and(|n| (1..=65535).contains(&n)) {
-        let message = format!("`{number}` is not a port");
+        let message = format!("`{}` is not a port", cx.text.get(port.range.clone()).unwrap_or(""));
         let help = "ports are from 1 to 65535; Kubernetes takes any number, and then no agent can read any object of this kind";
         cx.report(codes::BAD_SERVICE_PORT, &port.range, message, help);
     }

@@ -106,8 +106,13 @@ fn object<'n>(node: &'n Node, found: &mut Vec<Config<'n>>, cx: &mut Cx<'_>) {
         return cx.report(codes::BAD_YAML, &node.range, message, "an object is a map with `apiVersion` and `kind`");
     }
     let Some(kind) = text(node, "kind") else {
-        let message = "this object has no `kind`";
-        return cx.report(codes::MISSING_PART, &node.range, message, "write `kind: CiliumEnvoyConfig`");
+        let help = "write `kind: CiliumEnvoyConfig`";
+        return match entry(node, "kind") {
+            Some(found) if found.1.as_text().is_none() => {
+                cx.report(codes::WRONG_TYPE, &place(found), "`kind` must be text", help)
+            }
+            _ => cx.report(codes::MISSING_PART, &node.range, "this object has no `kind`", help),
+        };
     };
     if let (true, Some(Kind::List(items))) = (kind.ends_with("List"), field(node, "items").map(|i| &i.kind)) {
         return items.iter().for_each(|item| object(item, found, cx));
@@ -127,9 +132,13 @@ fn object<'n>(node: &'n Node, found: &mut Vec<Config<'n>>, cx: &mut Cx<'_>) {
 fn config<'n>(node: &'n Node, kind: &'n str, cx: &mut Cx<'_>) -> Option<Config<'n>> {
     let spec = match entry(node, "spec") {
         Some((_, spec)) if matches!(spec.kind, Kind::Map(_)) => spec,
-        other => {
-            let range = other.map_or_else(|| place_of(node, "kind"), place);
-            cx.report(codes::MISSING_PART, &range, format!("this {kind} has no `spec`"), "write its `resources` there");
+        Some(found) => {
+            cx.report(codes::WRONG_TYPE, &place(found), "`spec` must be a map", "write its `resources` there");
+            return None;
+        }
+        None => {
+            let message = format!("this {kind} has no `spec`");
+            cx.report(codes::MISSING_PART, &place_of(node, "kind"), message, "write its `resources` there");
             return None;
         }
     };

@@ -33,6 +33,11 @@ const PROTOCOL_OPTIONS: &str =
 pub(super) fn check(config: &Config<'_>, cx: &mut Cx<'_>) {
     let Some(any) = cx.schema.message(ANY) else { return };
     for node in entry(config.spec, "resources").map_or(&[][..], |(_, list)| list.items()) {
+        if !matches!(node.kind, Kind::Map(_)) {
+            let help = "write its `@type` and fields, or take it away";
+            cx.report(codes::WRONG_TYPE, &node.range, "a resource must be a map with an `@type`", help);
+            continue;
+        }
         supported(node, cx);
         for problem in schema::check(node, &any, cx.schema, cx.target) {
             cx.push(diagnostic(problem, cx));
