@@ -223,12 +223,84 @@ def without_steering_services_are_on_local_ports(start):
     start(text=text, under=dropped).wait("live")
 
 
+UNSTEERED = policy().replace(f"at {V4}, {V6}", "")
+
+
 @check
-def an_address_that_comes_later_is_told(start):
-    up = start(text=policy().replace(f"at {V4}, {V6}", ""))
+def an_address_that_comes_later_is_steered_at_once(start):
+    up = start(text=UNSTEERED, options=["--linger", "1m"])
+    up.wait("live")
+    (envoy,) = up.envoys()
+    assert not (place.BPFFS / "meshc").exists() and ask()[0] == "direct"
+    load = traffic.Load()
+    for number in range(1, 4):
+        up.save(policy())
+        up.wait("steered", 2 * number - 1)
+        assert wait_until(lambda: ask()[0] in ("v1", "v2"), 3), (up.events, up.log())
+        # It goes, too.
+        up.save(UNSTEERED)
+        assert up.wait("steered", 2 * number)["services"] == []
+        assert ask()[0] == "direct"
+    up.save(policy("route helloworld to v1").replace("127.0.0.1:9001", f"{V4}:80"))
+    up.wait("steered", 7)
+    # Envoy went on, in a cgroup of its own now: it does not call itself.
+    assert wait_until(lambda: up.connections()["direct-of-envoy"] >= (ask()[0] == "direct") > 0, 3), up.connections()
+    load.stop()
+    assert load.failed() == [] and len(load.results) > 100 and up.envoys() == [envoy], load.failed()[:3]
+    assert wait_until(lambda: states(up) == ["on", *["nothing", "on"] * 3], 3), states(up)
+    # How it fares when the run is gone is as the last policy says.
+    up.save(policy(more="on-failure refuse"))
+    up.wait("steered", 8)
+    up.kill()
+    assert wait_until(lambda: isinstance(outcome(), ConnectionRefusedError), 3)
+    up = start(text=UNSTEERED, after=up)
+    up.wait("live")
+    assert up.envoys() == [envoy]
+    # What the dead run left is there until a run wants it, or `meshc steer off`.
+    assert isinstance(outcome(), ConnectionRefusedError)
+    up.save(policy(more="on-failure refuse"))
+    up.wait("steered")
+    assert wait_until(lambda: outcome() in ("v1", "v2"), 3)
+
+
+@check
+def a_cgroup_that_envoy_got_later_goes_with_it(start):
+    up = start(text=UNSTEERED)
     up.wait("live")
     up.save(policy())
-    assert "start it again" in up.wait("unsteered")["message"]
+    up.wait("steered")
+    up.kill()
+    assert up.gone() and not list(start.place.cgroup.glob("meshc-*"))
+    assert steer(up.meshc, "off")[0] == 0
+
+
+@check
+def an_address_that_comes_without_privilege_is_told(start):
+    up = start(text=UNSTEERED, under=["setpriv", "--bounding-set=-bpf,-sys_admin,-net_admin"])
+    up.wait("live")
+    up.save(policy())
+    told = up.wait("unsteered")
+    assert "missing: CAP_BPF, CAP_NET_ADMIN" in told["message"] and "setcap" in told["help"], told
+    # What it says besides is served.
+    up.wait("live", 2)
+    assert wait_until(lambda: states(up) == ["impossible"], 3), states(up)
+    assert ask()[0] == "direct" and ask("127.0.0.1", 15500)[0] in ("v1", "v2")
+    up.save(UNSTEERED)
+    assert wait_until(lambda: states(up) == ["impossible", "nothing"], 3), states(up)
+    assert not (place.BPFFS / "meshc").exists()
+
+
+@check
+def what_a_dead_run_steered_leads_to_no_other_service(start):
+    up = start(text=policy()).steers()
+    up.kill()
+    assert up.gone()
+    # Its Envoy never is there.
+    text = policy().replace("helloworld", "another").replace(f"{V4}, {V6}", SECOND) + UNSTEERED
+    again = start(text=text, after=up, envoy="/bin/false")
+    again.wait("ended")
+    (held,) = again.status()["sets"]
+    assert {item["name"]: item["addresses"] for item in held["services"]} == {SERVICE: []}, held["services"]
     assert ask()[0] == "direct"
 
 

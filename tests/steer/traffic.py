@@ -96,22 +96,22 @@ class Load:
 
     running = []
 
-    def __init__(self, clients=2, timeout=5, host=V4):
+    def __init__(self, clients=2, timeout=5, host=V4, port=80):
         self.results = []
         self._stop = threading.Event()
-        arguments = (timeout, host)
+        arguments = (timeout, host, port)
         self._threads = [threading.Thread(target=self._run, args=arguments, daemon=True) for _ in range(clients)]
         self.running.append(self)
         for thread in self._threads:
             thread.start()
 
-    def _run(self, timeout, host):
+    def _run(self, timeout, host, port):
         while not self._stop.is_set():
             begun = time.monotonic()
             try:
-                what, peer = ask(host, timeout=timeout)
+                what, peer = ask(host, port, timeout=timeout)
                 # Whoever answers: a client sees whom it dialled.
-                what = what if peer == (host, 80) else f"peer {peer}"
+                what = what if peer == (host, port) else f"peer {peer}"
             except OSError as error:
                 what = error
             self.results.append((begun, time.monotonic(), what))

@@ -1,5 +1,6 @@
 //! Envoy on this machine: where it is found, and the bootstrap that it is started with.
 
+use super::steering::listener;
 use serde_json::json;
 use std::ffi::OsString;
 use std::fs;
@@ -144,7 +145,11 @@ fn run(command: &mut Command) -> Result<(), EnvoyError> {
     }
 }
 
-/// The bootstrap: nothing but where the rest comes from, and as the node's metadata which Envoy it is for.
+/// What changes with each release whose command and keeper do not understand those before.
+const KEEPER: u32 = 2;
+
+/// The bootstrap: nothing but where the rest comes from, the listener on which Envoy is asked whether it answers, and
+/// as the node's metadata which Envoy and which keeper it is for.
 pub(super) fn bootstrap(envoy: &Path) -> serde_json::Value {
     // Envoy's own pause after a lost stream is up to 30 s.
     let retry = json!({"retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"}});
@@ -163,14 +168,14 @@ pub(super) fn bootstrap(envoy: &Path) -> serde_json::Value {
         "load_assignment": {"cluster_name": "meshc-xds", "endpoints": [{"lb_endpoints": [endpoint]}]},
     });
     json!({
-        "node": {"id": "meshc", "cluster": "meshc", "metadata": {"envoy": envoy.to_string_lossy()}},
+        "node": {"id": "meshc", "cluster": "meshc", "metadata": {"envoy": envoy.to_string_lossy(), "keeper": KEEPER}},
         "admin": {"address": {"pipe": {"path": ADMIN, "mode": 0o600}}},
         "dynamic_resources": {
             "ads_config": {"api_type": "DELTA_GRPC", "transport_api_version": "V3", "grpc_services": services},
             "cds_config": from_ads,
             "lds_config": from_ads,
         },
-        "static_resources": {"clusters": [cluster]},
+        "static_resources": {"clusters": [cluster], "listeners": [listener()]},
         // Times are worked out when they are asked for, and not every 5 s.
         "stats_flush_on_admin": true,
     })

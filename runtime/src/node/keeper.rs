@@ -1,6 +1,7 @@
 //! Who keeps Envoy: a second process of the same program, between the command and Envoy.
 //!
-//! The keeper talks with the command over a Unix socket in Envoy's folder. Told to end, it ends Envoy.
+//! The keeper talks with the command over a Unix socket in Envoy's folder. Told to end, it ends Envoy; told a cgroup,
+//! it moves Envoy into that.
 //! Where the command is gone without a word, the keeper waits for a next one to connect, and ends Envoy
 //! only after a while. Envoy itself never outlives its keeper: the kernel kills it then. The keeper has a
 //! process group of its own, so that Ctrl-C on a terminal reaches the command alone.
@@ -8,10 +9,11 @@
 use super::folder;
 use super::steering::abandon;
 use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net as blocking;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -28,6 +30,8 @@ const SOCKET: &str = "keeper.sock";
 pub(super) const LOG: &str = "envoy.log";
 /// How often the keeper looks whether Envoy is there.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a keeper may take to move Envoy.
+const MOVING: Duration = Duration::from_secs(1);
 /// How long a keeper may take to end Envoy.
 const ENDING: Duration = Duration::from_secs(3);
 
@@ -43,13 +47,17 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Starts a keeper, and with it Envoy in a folder.
-    pub(super) fn start(&self, envoy: &Path, folder: &Path) -> io::Result<Link> {
+    /// Starts a keeper, and with it Envoy in a folder, and in a cgroup if it shall have one of its own.
+    pub(super) fn start(&self, envoy: &Path, folder: &Path, cgroup: Option<&Path>) -> io::Result<Link> {
         let (ours, theirs) = blocking::UnixStream::pair()?;
         // What it says comes into Envoy's log, and holds nobody's stderr open once the command is gone.
         let log = fs::File::create(folder.join(LOG))?;
         let mut command = Command::new(&self.program);
-        command.args(&self.words).arg(folder).arg(envoy).arg(self.linger.as_millis().to_string());
+        command.args(&self.words);
+        if let Some(cgroup) = cgroup {
+            command.arg("--cgroup").arg(cgroup);
+        }
+        command.arg(folder).arg(envoy).arg(self.linger.as_millis().to_string());
         command.process_group(0).stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(log);
         let child = command.spawn()?;
         ours.set_nonblocking(true)?;
@@ -72,6 +80,25 @@ impl Link {
         let stream = UnixStream::connect(folder.join(SOCKET)).await.ok()?;
         let process = Pid::from_raw(stream.peer_cred().ok()?.pid()?)?;
         Some(Self { stream, process, child: None })
+    }
+
+    /// Has the keeper move Envoy into a cgroup that is Envoy's alone, and waits for that.
+    ///
+    /// # Errors
+    /// When Envoy does not come there.
+    pub(super) async fn enter(&mut self, cgroup: &Path) -> io::Result<()> {
+        let mut word = b"cgroup ".to_vec();
+        word.extend_from_slice(cgroup.as_os_str().as_bytes());
+        word.push(b'\n');
+        self.stream.write_all(&word).await?;
+        let deadline = Instant::now() + MOVING;
+        while fs::read_to_string(cgroup.join("cgroup.procs"))?.trim().is_empty() {
+            if Instant::now() > deadline {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
     }
 
     /// Waits until the keeper is gone, and with it Envoy.
@@ -109,6 +136,7 @@ enum Heard {
     Opened,
     Closed,
     End,
+    Cgroup(PathBuf),
 }
 
 /// The keeper's work: runs Envoy in a folder, by a command that becomes Envoy, until Envoy ends, or until it
@@ -126,11 +154,23 @@ pub fn keep(folder: &Path, envoy: &mut Command, linger: Duration, cgroup: Option
     let (tell, heard) = mpsc::channel();
     listen(listener, tell);
     let (mut commands, mut alone) = (1_usize, Instant::now());
+    let mut cgroup = cgroup.map(Path::to_owned);
     loop {
         match heard.recv_timeout(LOOK) {
             Ok(Heard::Opened) => commands += 1,
             Ok(Heard::Closed) => (commands, alone) = (commands.saturating_sub(1), Instant::now()),
-            Ok(Heard::End) => return end(&mut envoy),
+            Ok(Heard::End) => {
+                end(&mut envoy)?;
+                cgroup.inspect(|cgroup| abandon(cgroup));
+                return Ok(());
+            }
+            Ok(Heard::Cgroup(path)) => {
+                if let Err(error) = fs::write(path.join("cgroup.procs"), envoy.id().to_string()) {
+                    // The command sees that Envoy does not come there; its log says why.
+                    let _ = writeln!(io::stderr(), "cannot move Envoy into {}: {error}", path.display());
+                }
+                cgroup = Some(path);
+            }
             Err(_) => {}
         }
         let ended = envoy.try_wait()?.is_some();
@@ -177,10 +217,12 @@ fn listen(listener: blocking::UnixListener, tell: Sender<Heard>) {
     });
 }
 
-fn hear(mut command: impl Read, tell: &Sender<Heard>) {
-    let mut word = [0; 16];
-    while command.read(&mut word).is_ok_and(|length| length > 0) {
-        let _ = tell.send(Heard::End);
+fn hear(command: impl Read, tell: &Sender<Heard>) {
+    for line in BufReader::new(command).split(b'\n').map_while(Result::ok) {
+        let _ = tell.send(match line.strip_prefix(b"cgroup ") {
+            Some(path) => Heard::Cgroup(OsStr::from_bytes(path).into()),
+            None => Heard::End,
+        });
     }
     // The keeper no longer listens once it ends.
     let _ = tell.send(Heard::Closed);

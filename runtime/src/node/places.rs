@@ -4,8 +4,8 @@
 use super::demo::backend::Backend;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 
 /// How the names of services without endpoints end.
 const IN_CLUSTER: &str = ".svc.cluster.local";
@@ -94,8 +94,11 @@ fn list<'a>(bootstrap: &'a mut Value, kind: &str) -> impl Iterator<Item = &'a mu
     of_kind.and_then(Value::as_array_mut).into_iter().flatten()
 }
 
+/// Whether nobody listens on a port, over either family: a steered service is on both.
 fn is_free(port: u16) -> bool {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok()
+    let taken = |at: IpAddr| TcpListener::bind((at, port)).is_err_and(|error| error.kind() == ErrorKind::AddrInUse);
+    // Where there is no IPv6, nobody has its ports.
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && !taken(Ipv6Addr::LOCALHOST.into())
 }
 
 #[cfg(test)]
@@ -126,6 +129,14 @@ mod tests {
         places.settle(&mut two).unwrap();
         assert_eq!(port(&two, 1), b);
         assert_ne!(port(&two, 0), b);
+        // A port that is taken over IPv6 alone.
+        if let Ok(taken) = TcpListener::bind("[::1]:0") {
+            let port_v6 = taken.local_addr().unwrap().port();
+            let mut places = Places::new(port_v6, BTreeMap::new(), false);
+            let mut one = bootstrap(&["default/a:80"]);
+            places.settle(&mut one).unwrap();
+            assert!(port(&one, 0) > u64::from(port_v6));
+        }
         let mut next = Places::new(first, places.ports().clone(), false);
         let mut same = bootstrap(&["default/b:80"]);
         next.settle(&mut same).unwrap();

@@ -100,8 +100,6 @@ pub enum Event {
     Steered(Vec<Service>),
     /// What is steered stays as it was before.
     NotSteered(SteerError),
-    /// A policy wants steering, which begins with the run.
-    SteeredLater,
     /// What becomes of connections to steered addresses from now on.
     Steering(State),
     /// What went on since the last time.
@@ -186,9 +184,11 @@ struct Run {
 impl Run {
     async fn start(mut setup: Setup, first: Policy) -> Result<Self, UpError> {
         let folder = Folder::open(&setup.set)?;
-        let mut bootstrap = bootstrap(&setup.envoy);
-        setup.steered.watch(&folder.path, &mut bootstrap)?;
-        let envoy = left_behind(&folder.path, &bootstrap).await?;
+        setup.steered.watch(&folder.path)?;
+        let envoy = left_behind(&folder.path, &bootstrap(&setup.envoy), setup.steered.cgroup()).await?;
+        if envoy.is_none() {
+            setup.steered.anew();
+        }
         let (shared, news) = Shared::new();
         let ports = if envoy.is_some() { ports(&folder.path) } else { BTreeMap::new() };
         let places = Places::new(setup.first_port, ports, setup.demo.is_some());
@@ -284,7 +284,7 @@ impl Run {
         tokio::select! {
             () = clock.signals.any() => return Ok(ControlFlow::Break(())),
             news = self.news.recv() => if let Some(news) = news { self.told(news, show) },
-            _ = clock.look.tick() => self.look(changed, show)?,
+            _ = clock.look.tick() => self.look(changed, show).await?,
             outcome = seen(&mut self.cluster) => self.saw(outcome?, show)?,
             () = gone(&mut self.envoy) => self.ended(show),
             () = until(self.again) => self.spawn(show)?,
@@ -303,7 +303,9 @@ impl Run {
     }
 
     fn spawn(&mut self, show: &mut impl FnMut(Event)) -> Result<(), UpError> {
-        let link = self.setup.keeper.start(&self.setup.envoy, &self.folder.path).map_err(io_failed("start Envoy"))?;
+        let Setup { keeper, envoy, steered, .. } = &self.setup;
+        let link = keeper.start(envoy, &self.folder.path, steered.cgroup().as_deref());
+        let link = link.map_err(io_failed("start Envoy"))?;
         (self.envoy, self.again) = (Some(link), None);
         self.started = Instant::now();
         show(Event::Started { taken_over: false });
@@ -322,7 +324,7 @@ impl Run {
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
-    fn look(
+    async fn look(
         &mut self,
         changed: &mut impl FnMut() -> Option<Policy>,
         show: &mut impl FnMut(Event),
@@ -331,8 +333,8 @@ impl Run {
         let read = Instant::now();
         let Some(policy) = changed() else { return Ok(()) };
         self.read = read;
-        if self.setup.steered.lacks(&policy) {
-            show(Event::SteeredLater);
+        if let Err(error) = self.steer(&policy).await {
+            show(Event::NotSteered(error));
         }
         match self.take(policy) {
             Err(UpError::Encode(error)) => show(Event::Unfit(error)),
@@ -355,6 +357,22 @@ impl Run {
             }
             None => Ok(()),
         }
+    }
+
+    /// Attaches the steering, if a policy is the first that wants it, and gives Envoy its cgroup.
+    async fn steer(&mut self, policy: &Policy) -> Result<(), SteerError> {
+        let steered = &mut self.setup.steered;
+        if !steered.begin(policy)? {
+            return Ok(());
+        }
+        steered.anew();
+        if let (Some(envoy), Some(path)) = (&mut self.envoy, steered.cgroup())
+            && let Err(error) = envoy.enter(&path).await
+        {
+            steered.give_up();
+            return Err(SteerError::CgroupAccess { path, problem: error.to_string() });
+        }
+        steered.watch(&self.folder.path)
     }
 
     fn told(&mut self, news: News, show: &mut impl FnMut(Event)) {
@@ -381,11 +399,16 @@ impl Run {
 
 /// The Envoy that a run which was killed left in a folder. One that was started otherwise, by another release of
 /// this program or from another path, does not fit and is ended; then the folder is made ready for a new one.
-async fn left_behind(folder: &Path, bootstrap: &Value) -> Result<Option<Link>, UpError> {
+async fn left_behind(folder: &Path, bootstrap: &Value, cgroup: Option<PathBuf>) -> Result<Option<Link>, UpError> {
     let file = folder.join("envoy.json");
     let fits = bootstrap.to_string();
-    if let Some(link) = Link::find(folder).await {
-        if fs::read_to_string(&file).is_ok_and(|text| text == fits) {
+    if let Some(mut link) = Link::find(folder).await {
+        let same = fs::read_to_string(&file).is_ok_and(|text| text == fits);
+        let comes = match cgroup.filter(|_| same) {
+            Some(cgroup) => link.enter(&cgroup).await.is_ok(),
+            None => same,
+        };
+        if comes {
             return Ok(Some(link));
         }
         link.end(folder).await;

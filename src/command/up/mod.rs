@@ -12,8 +12,8 @@ use crate::output::Terminal;
 use meshc_dsl::value;
 use meshc_runtime::node::envoy::Search;
 use meshc_runtime::node::keeper::{self, Keeper};
-use meshc_runtime::node::steered::{Policy, Steered};
-use meshc_runtime::node::steering::{Size, SteerError, Steering};
+use meshc_runtime::node::steered::{Policy, Steered, Way};
+use meshc_runtime::node::steering::SteerError;
 use meshc_runtime::node::up::{self, Demo, Event, Setup};
 use policies::Policies;
 use show::Show;
@@ -22,8 +22,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// How many addresses a Service of a cluster has at most: one of each family.
-const ADDRESSES: usize = 2;
 /// The hidden command that keeps Envoy.
 const KEEP: &str = "keep-envoy";
 /// The hidden command that becomes Envoy.
@@ -72,41 +70,25 @@ fn setup(args: &Up, first: &Policy, policies: &Policies<'_>, show: &Show<'_>) ->
     let search = Search::of_environment(args.envoy.clone());
     let envoy = if args.get_envoy { search.get() } else { search.find() }.map_err(|e| e.to_string())?;
     let program = this_program()?;
-    let mut words: Vec<OsString> = vec![KEEP.into()];
-    let steering = match steering(args, first, policies.name(), &program) {
-        // Nobody asked for it in so many words.
-        Err(error) if first.steering.is_empty() => {
-            show.event(&cluster::unsteered(&error));
-            None
+    let mover: Vec<OsString> = vec![program.clone().into(), IN_CGROUP.into()];
+    let (set, cluster) = (policies.name().to_owned(), cluster::place(args));
+    let way = Way { set, cgroup: args.cgroup.clone(), mover, in_cluster: cluster.is_some() };
+    let mut steered = Steered::new((!args.no_steer).then_some(way));
+    if let Err(error) = steered.begin(first) {
+        if !first.steering.is_empty() {
+            return Err(unsteered(&error));
         }
-        other => other.map_err(|e| unsteered(&e))?,
-    };
-    if let Some(steering) = &steering {
-        words.push("--cgroup".into());
-        words.push(steering.envoys_cgroup().into());
+        // Nobody asked for it in so many words.
+        show.event(&cluster::unsteered(&error));
     }
-    let keeper = Keeper { program, words, linger };
-    let steered = if args.no_steer { Steered::declined() } else { Steered::new(steering) };
+    let keeper = Keeper { program, words: vec![KEEP.into()], linger };
     let demo = args.demo.then_some(Demo { requests: args.requests, stay: args.stay });
-    let (pulse, cluster) = (show.pulse(), cluster::place(args));
+    let pulse = show.pulse();
     Ok(Setup { set: policies.set(), envoy, keeper, first_port: args.first_port, demo, steered, pulse, cluster })
 }
 
 fn this_program() -> Result<PathBuf, String> {
     std::env::current_exe().map_err(|e| format!("cannot find this program's own path: {e}"))
-}
-
-/// Attaches the steering, where policies want it and the user does. In a cluster, services have addresses that
-/// policies need not name.
-fn steering(args: &Up, first: &Policy, set: &str, program: &Path) -> Result<Option<Steering>, SteerError> {
-    let fronts = cluster::place(args).map_or(0, |_| first.in_cluster.fronts.len());
-    if args.no_steer || (first.steering.is_empty() && fronts == 0) {
-        return Ok(None);
-    }
-    let mover: [OsString; 2] = [program.into(), IN_CGROUP.into()];
-    let addresses: usize = first.steering.iter().map(|service| service.at.addresses.len()).sum();
-    let size = Size { services: first.steering.len().max(fronts), addresses: addresses + ADDRESSES * fronts };
-    Steering::start(set, args.cgroup.as_deref(), &mover, size).map(Some)
 }
 
 fn unsteered(error: &SteerError) -> String {

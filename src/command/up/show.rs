@@ -111,15 +111,11 @@ fn lines(event: &Event) -> String {
         Event::NotSteered(error) => {
             format!("unfit    {error}; what was steered before stays\n         {}\n", error.help())
         }
-        Event::SteeredLater => format!("unfit    {LATER}\n"),
         Event::Steering(state) => format!("steer    {}\n", state_words(*state)),
         Event::Traffic(traffic) => traffic::lines(traffic).iter().map(|line| format!("traffic  {line}\n")).collect(),
         Event::Cluster(event) => cluster::lines(event),
     }
 }
-
-/// What is said of steering that a run did not begin with.
-const LATER: &str = "`at` is new, and Envoy was started without steering: end this run and start it again";
 
 fn state_words(state: State) -> &'static str {
     match state {
@@ -127,6 +123,8 @@ fn state_words(state: State) -> &'static str {
         State::SwitchedOff => "off, by `meshc steer off`: connections go where they are dialled",
         State::NoAnswer => "off, since Envoy does not answer: connections fare as `on-failure` says",
         State::Declined => "off, by `--no-steer`: services are on local ports alone",
+        State::Impossible => "off, since it cannot be attached: connections go where they are dialled",
+        State::Nothing => "off: no service has `at`",
     }
 }
 
@@ -136,6 +134,8 @@ fn state_name(state: State) -> &'static str {
         State::SwitchedOff => "switched-off",
         State::NoAnswer => "no-answer",
         State::Declined => "declined",
+        State::Impossible => "impossible",
+        State::Nothing => "nothing",
     }
 }
 
@@ -217,7 +217,6 @@ fn object(event: &Event) -> Value {
         Event::NotSteered(error) => {
             json!({"event": "unsteered", "message": error.to_string(), "help": error.help()})
         }
-        Event::SteeredLater => json!({"event": "unsteered", "message": LATER, "help": null}),
         Event::Steering(state) => json!({"event": "steering", "state": state_name(*state)}),
         Event::Traffic(traffic) => traffic::object(traffic),
         Event::Cluster(event) => cluster::object(event),
