@@ -1,8 +1,11 @@
 """Where steering is impossible, or not to be trusted: nothing is attached, and the message says why."""
 
 import os
+import pathlib
 import shutil
+import struct
 import subprocess
+import sys
 import time
 
 from behaviour.client import wait_until
@@ -107,6 +110,58 @@ def what_is_not_mounted_is_named(start):
     refused(start(options=["--cgroup", "/tmp"]), "/tmp is not a cgroup of the v2 hierarchy")
     code, _, said = steer(start.meshc, "on")
     assert code == 3 and "nothing is steered" in said, said
+
+
+@check
+def a_kernel_that_forbids_bpf_is_named(start):
+    # No test locks the machine down, since nothing but a boot undoes that: `bpf()` answers as it does then, and the
+    # file that says why is a test's own.
+    forbidden = [sys.executable, str(pathlib.Path(__file__).with_name("forbid_bpf.py"))]
+    text = "although the capabilities are there"
+    refused(start(under=forbidden), text, "not of a container's user namespace", "see `dmesg`")
+    for mode in ("[none] integrity confidentiality", "none integrity [confidentiality]"):
+        words = f'mount -t tmpfs none /sys/kernel/security && echo "{mode}" >/sys/kernel/security/lockdown && exec "$@"'
+        up = start(under=["unshare", "--mount", "sh", "-c", words, "sh", *forbidden])
+        refused(up, text, "see `dmesg`" if "[none]" in mode else "the kernel is locked down", "--no-steer")
+    assert not list(start.place.cgroup.glob("meshc-*")), "Envoy's cgroup was left"
+    # A policy that comes later fares no worse.
+    up = start(text=policy().replace(f"at {V4}, {place.V6}", ""), under=forbidden)
+    up.wait("live")
+    up.save(policy())
+    assert text in up.wait("unsteered")["message"]
+    assert ask()[0] == "direct"
+
+
+def section(text, name):
+    """Where a section of a 64-bit ELF object begins."""
+    table, size, count, names = struct.unpack_from("<Q", text, 40) + struct.unpack_from("<HHH", text, 58)
+    headers = [struct.unpack_from("<IIQQQQ", text, table + at * size) for at in range(count)]
+    of = lambda header: text[headers[names][4] + header[0] :].split(b"\0")[0].decode()  # noqa: E731
+    return next(header[4] for header in headers if of(header) == name)
+
+
+@check
+def what_the_verifier_refuses_is_told(start):
+    # The same program, whose object reads beyond its stack: the verifier really refuses it.
+    text = (pathlib.Path(__file__).parents[2] / "runtime" / "bpf" / "steer.bpf.o").read_bytes()
+    program = bytearray(start.meshc.read_bytes())
+    at = program.index(text) + section(text, "cgroup/connect6")
+    assert program.count(text) == 1
+    program[at : at + 8] = bytes.fromhex("79 a0 08 00 00 00 00 00")  # r0 = *(u64 *)(r10 + 8)
+    folder = start.shared()
+    broken = folder / "meshc"
+    try:
+        broken.write_bytes(program)
+        broken.chmod(0o755)
+        refused(start(meshc=broken), "the kernel refuses the program `meshc_connect6`", "invalid read from stack", "please report it")
+        # Nothing of it is attached: neither the ones before it nor a run that is there are touched.
+        assert not (BPFFS / "meshc").exists() and not list(start.place.cgroup.glob("meshc-*"))
+        start().steers().kill()
+        refused_second(start(meshc=broken), "the kernel refuses the program `meshc_connect6`")
+        (held,) = start().steers().status()["sets"]
+        assert held["drift"] == [] and ask()[0] in ("v1", "v2"), held
+    finally:
+        shutil.rmtree(folder)
 
 
 @check

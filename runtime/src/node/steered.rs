@@ -111,9 +111,10 @@ impl Steered {
         self.steering.as_mut().map_or(Ok(()), |steering| steering.watch(folder))
     }
 
-    /// What a dead run steered leads to another Envoy than the one that is there now.
+    /// What a dead run steered leads to another Envoy than the one that is there now, and its lease is that one's.
     pub(super) fn anew(&mut self) {
         self.anew = true;
+        self.lapse();
     }
 
     /// Detaches the programs, which have steered nothing yet.
