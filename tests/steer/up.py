@@ -31,7 +31,9 @@ def policy(route="route helloworld 90% v1, 10% v2", at=f"{V4}, {V6}", more=""):
 class Up:
     """The process, its events, and a folder that takes everything it makes."""
 
-    def __init__(self, meshc, envoy, text=None, options=(), under=(), owner=None, name=None, after=None):
+    def __init__(
+        self, meshc, envoy, text=None, options=(), under=(), owner=None, name=None, after=None, environment=None
+    ):
         # What comes after a run that was killed finds its Envoy by the paths of the policies.
         self.base = after.base if after else pathlib.Path(tempfile.mkdtemp(prefix="meshc-steer-"))
         self.meshc = meshc
@@ -52,6 +54,7 @@ class Up:
             command += ["--linger", LINGER]
         self.command = command
         self.environment = {**os.environ, "TMPDIR": str(self.temporary), "MESHC_ENVOY": str(envoy), "NO_COLOR": "1"}
+        self.environment |= environment or {}
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment
         )

@@ -14,7 +14,7 @@ from deploy.server import Server  # noqa: E402
 from steer.place import Place  # noqa: E402
 from steer.traffic import Servers  # noqa: E402
 from steer.up import Up  # noqa: E402
-from watch import endpoints  # noqa: E402, F401
+from watch import endpoints, server as servers  # noqa: E402, F401
 from watch.check import ALL  # noqa: E402
 from watch.world import PODS, PORT, addresses  # noqa: E402
 
@@ -25,10 +25,10 @@ class Start:
     def __init__(self, place, server, meshc, envoy):
         self.place, self.server, self.meshc, self.envoy, self.runs = place, server, meshc, envoy, []
 
-    def __call__(self, world, rules="to v1", more="", options=(), config=None, steer=False, after=None):
-        options = [*options, "--kubeconfig", config or world.kubeconfig()]
+    def __call__(self, world, rules="to v1", more="", options=(), config=None, steer=False, **others):
+        options = [*options, *([] if config is False else ["--kubeconfig", config or world.kubeconfig()])]
         options += ["--cgroup", str(self.place.cgroup)] if steer else ["--no-steer"]
-        self.runs.append(Up(self.meshc, self.envoy, world.policy(rules, more), options, after=after))
+        self.runs.append(Up(self.meshc, self.envoy, world.policy(rules, more), options, **others))
         return self.runs[-1]
 
     def close(self):

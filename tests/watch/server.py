@@ -1,0 +1,153 @@
+"""An API server that is stopped, forgets, or says no."""
+
+import time
+
+from behaviour.client import wait_until
+from deploy.server import STRANGER
+from watch.check import check
+from watch.proxy import Proxy, gone_event
+from watch.world import PODS, Load, World, answers, ask, port
+
+
+def told(up):
+    """Whether the cluster was to be seen, in the order in which that was told."""
+    return [event["seen"] for event in up.of("cluster")]
+
+
+@check
+def a_stopped_api_server_costs_nothing(start):
+    world = World(start.server)
+    world.slice("one", "helloworld-v1", PODS[:2])
+    up = start(world)
+    number = port(up, world.listener)
+    answers(number, PODS[:2])
+    load = Load(number)
+    start.server.kill()
+    assert wait_until(lambda: told(up) == [False], 20), up.events
+    time.sleep(4)
+    assert told(up) == [False], up.events
+    assert {ask(number)[0] for _ in range(10)} == {200}
+    start.server.start()
+    assert wait_until(lambda: told(up) == [False, True], 30), up.events
+    world.slice("one", "helloworld-v1", [PODS[2]])
+    load.takes(PODS[2])
+    load.leaves(PODS[0])
+    load.end()
+    assert told(up) == [False, True], up.events
+
+
+@check
+def a_run_that_is_killed_leaves_what_it_saw_to_the_next(start):
+    world = World(start.server)
+    world.slice("one", "helloworld-v1", PODS[:2])
+    first = start(world, options=["--linger", "20s"])
+    number = port(first, world.listener)
+    answers(number, PODS[:2])
+    load = Load(number)
+    start.server.kill()
+    try:
+        first.kill()
+        second = start(world, options=["--linger", "20s"], after=first)
+        assert second.wait("started")["taken_over"], second.events
+        second.wait("live")
+        assert wait_until(lambda: told(second) == [False], 20), second.events
+        time.sleep(1)
+    finally:
+        start.server.start()
+    assert wait_until(lambda: told(second) == [False, True], 30), second.events
+    world.slice("one", "helloworld-v1", [PODS[2]])
+    load.takes(PODS[2])
+    load.end()
+
+
+@check
+def a_place_that_is_forgotten_is_listed_anew(start):
+    world = World(start.server)
+    world.slice("one", "helloworld-v1", [PODS[0]])
+    with Proxy(start.server) as proxy:
+        up = start(world, config=world.kubeconfig(url=proxy.url))
+        number = port(up, world.listener)
+        answers(number, [PODS[0]])
+        load = Load(number)
+        # As an event in the stream, and as an answer; while that goes on, the last good endpoints stay.
+        for answer in ((200, gone_event()), (410, gone_event()[len(b'{"type": "ERROR", "object": ') : -2])):
+            proxy.fault = lambda path, answer=answer: answer if "watch=1" in path else None
+            before = time.monotonic()
+            proxy.cut()
+            assert wait_until(lambda: proxy.count("limit=", before) >= 4, 20), proxy.seen
+            assert proxy.count("", before) < 60, "a storm of requests"
+        proxy.fault = lambda path: None
+        world.slice("one", "helloworld-v1", [PODS[1]])
+        load.takes(PODS[1], 20)
+        load.end()
+
+
+@check
+def what_the_database_has_compacted_is_listed_anew(start):
+    """An own API server forgets: what a run knows is older than what the server has after its start."""
+    world = World(start.server)
+    world.slice("one", "helloworld-v1", [PODS[0]])
+    with Proxy(start.server) as proxy:
+        up = start(world, config=world.kubeconfig(url=proxy.url))
+        number = port(up, world.listener)
+        answers(number, [PODS[0]])
+        load = Load(number)
+        proxy.fault = lambda path: (503, b"{}")
+        proxy.cut()
+        assert wait_until(lambda: told(up) == [False], 20), up.events
+        world.slice("one", "helloworld-v1", [PODS[1]])
+        start.server.kill()
+        start.server.start()
+        proxy.fault = lambda path: None
+        load.takes(PODS[1], 20)
+        assert proxy.count("limit=") >= 3, proxy.seen
+        load.end()
+
+
+@check
+def cut_watches_go_on_where_they_were(start):
+    world = World(start.server)
+    world.slice("one", "helloworld-v1", [PODS[0]])
+    with Proxy(start.server) as proxy:
+        up = start(world, config=world.kubeconfig(url=proxy.url))
+        number = port(up, world.listener)
+        answers(number, [PODS[0]])
+        load = Load(number)
+        for turn in range(1, 11):
+            watches = proxy.count("watch=1")
+            proxy.cut()
+            assert wait_until(lambda: proxy.count("watch=1") >= watches + 2, 20), proxy.seen
+            world.slice("one", "helloworld-v1", [PODS[turn % 2]])
+            load.takes(PODS[turn % 2])
+        load.end()
+        assert proxy.count("limit=") == 2, proxy.seen
+
+
+@check
+def a_missing_right_is_named_and_not_asked_for_all_the_time(start):
+    world = World(start.server)
+    world.slice("one", "helloworld-v1", [PODS[0]])
+    with Proxy(start.server) as proxy:
+        up = start(world, config=world.kubeconfig(STRANGER, url=proxy.url))
+        said = up.wait("denied", 2)
+        assert "stranger" in said["message"] and "--verb=list,watch" in said["help"], said
+        # The rest runs.
+        number = port(up, world.listener)
+        assert ask(number)[0] == 503
+        before = time.monotonic()
+        time.sleep(6)
+        assert proxy.count("", before) <= 2, proxy.seen
+        world.allow("stranger")
+        answers(number, [PODS[0]], 60)
+        assert len(up.of("denied")) == 2, up.events
+
+
+@check
+def nothing_is_asked_without_the_word(start):
+    """KUBECONFIG in the environment leaves a local run local."""
+    world = World(start.server)
+    with Proxy(start.server) as proxy:
+        up = start(world, config=False, more="", environment={"KUBECONFIG": world.kubeconfig(url=proxy.url)})
+        up.wait("live")
+        time.sleep(1)
+        assert not proxy.seen and not up.of("cluster"), (proxy.seen, up.events)
