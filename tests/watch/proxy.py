@@ -1,8 +1,10 @@
 """Between a run and the API server: passes watches on as they come, counts, and does what is asked for instead."""
 
+import contextlib
 import http.client
 import http.server
 import json
+import socket
 import threading
 import time
 
@@ -45,9 +47,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             kept = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "accept-encoding")}
             connection.request("GET", self.path, headers=kept)
+            proxy.open.append(connection.sock)
             answer = connection.getresponse()
             self.begin(answer.status, answer.getheader("content-type"))
-            proxy.open.append(connection)
             while data := answer.read1(65536):
                 while proxy.silent.is_set():
                     time.sleep(0.05)
@@ -85,9 +87,8 @@ class Proxy:
     def cut(self):
         """Ends what is under way."""
         while self.open:
-            sock = self.open.pop().sock
-            if sock:
-                sock.close()
+            with contextlib.suppress(OSError):
+                self.open.pop().shutdown(socket.SHUT_RDWR)
 
     def __enter__(self):
         return self

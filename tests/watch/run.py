@@ -55,7 +55,8 @@ def tried(item, start):
     except Exception:  # any failure of a check is a failure
         problem = traceback.format_exc(limit=-4)
         for run in start.runs:
-            problem += f"{run.events}\n{run.said}\n"
+            told = [event for event in run.events if event["event"] not in ("traffic", "diagnostic")]
+            problem += f"{told}\n{run.said}\n"
     finally:
         start.place.clear()
     print(f"{'FAILED' if problem else 'ok'} {item.__name__} {time.monotonic() - begun:.1f}s", flush=True)

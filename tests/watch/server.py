@@ -1,9 +1,10 @@
 """An API server that is stopped, forgets, or says no."""
 
+import json
 import time
 
 from behaviour.client import wait_until
-from deploy.server import STRANGER
+from deploy.server import ADMIN, STRANGER
 from watch.check import check
 from watch.proxy import Proxy, gone_event
 from watch.world import PODS, Load, World, answers, ask, port
@@ -151,3 +152,36 @@ def nothing_is_asked_without_the_word(start):
         up.wait("live")
         time.sleep(1)
         assert not proxy.seen and not up.of("cluster"), (proxy.seen, up.events)
+
+
+@check
+def credentials_that_expire_are_got_anew(start):
+    world = World(start.server)
+    world.slice("one", "helloworld-v1", [PODS[0]])
+    count = start.server.folder / f"count-{world.namespace}"
+    credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": ADMIN}}
+    script = f"echo >>{count}; echo '{json.dumps(credential)}'"
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script],
+                     "interactiveMode": "Never"}}  # fmt: skip
+    asked = lambda: len(count.read_text())  # noqa: E731
+    with Proxy(start.server) as proxy:
+        up = start(world, config=start.server.kubeconfig(url=proxy.url, user=user))
+        number = port(up, world.listener)
+        answers(number, [PODS[0]])
+        assert asked() == 1, asked()
+        load = Load(number)
+        left = [2]
+
+        def expired(path):
+            if "watch=1" in path and left[0]:
+                left[0] -= 1
+                return 401, b'{"kind":"Status","apiVersion":"v1","status":"Failure","code":401,"message":"Unauthorized"}'
+            return None
+
+        proxy.fault = expired
+        proxy.cut()
+        assert wait_until(lambda: told(up) == [False, True], 20), up.events
+        world.slice("one", "helloworld-v1", [PODS[1]])
+        load.takes(PODS[1])
+        load.end()
+        assert 2 <= asked() <= 3, asked()

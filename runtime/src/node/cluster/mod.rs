@@ -12,7 +12,8 @@ use super::steered::Policy;
 use super::xds::resources::{EncodeError, endpoints};
 use super::xds::{Kind, Resource, Snapshot};
 use crate::deploy::{Error, Place};
-use meshc_compiler::kubernetes::{Backend, Front, InCluster};
+use meshc_compiler::kubernetes::{Backend, Front, InCluster, Steering};
+use meshc_compiler::name::ServiceName;
 use object::{Service, Slice};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -84,6 +85,9 @@ pub struct Outcome {
     pub moved: bool,
 }
 
+/// The namespaces that something may concern, each with the names of its Services, or nothing for all of them.
+type Touched = BTreeMap<String, Option<BTreeSet<String>>>;
+
 /// What was seen last, by the Service's name, with its port where there are endpoints.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -98,6 +102,8 @@ pub struct Cluster {
     wanted: InCluster,
     namespaces: BTreeMap<String, Watched>,
     last: Last,
+    /// What is to be told.
+    pending: Vec<Event>,
     /// The Services that were told to be missing, and why.
     missing: BTreeMap<String, String>,
     /// The watches that see nothing, and since when.
@@ -127,6 +133,7 @@ impl Cluster {
             wanted: InCluster::default(),
             namespaces: BTreeMap::new(),
             last: Last::default(),
+            pending: Vec::new(),
             missing: BTreeMap::new(),
             lost: BTreeSet::new(),
             since: None,
@@ -154,7 +161,7 @@ impl Cluster {
     /// Takes in what a policy wants: its clusters ask for the endpoints of their Services, and the addresses of its
     /// steered Services are steered too.
     pub fn prepare(&mut self, policy: &mut Policy) {
-        self.wanted = policy.in_cluster.clone();
+        self.wanted = std::mem::take(&mut policy.in_cluster);
         let names: BTreeSet<&str> = self.wanted.backends.iter().map(|b| b.cluster.as_str()).collect();
         let clusters = policy.bootstrap.pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut);
         for cluster in clusters.into_iter().flatten() {
@@ -162,19 +169,34 @@ impl Cluster {
                 ask(cluster);
             }
         }
-        policy.steering = self.wanted.fronts.iter().filter_map(|front| self.steering(front)).collect();
+        self.forget();
         self.watch();
+        // Of namespaces that were watched already, all is known.
+        let known = self.namespaces.keys().map(|name| (name.clone(), None)).collect();
+        let mut outcome = Outcome::default();
+        self.look(&known, &mut outcome);
+        self.pending.append(&mut outcome.events);
+        policy.steering = self.wanted.fronts.iter().filter_map(|front| self.steering(front)).collect();
     }
 
-    fn steering(&self, front: &Front) -> Option<meshc_compiler::kubernetes::Steering> {
+    fn steering(&self, front: &Front) -> Option<Steering> {
         let mut steering = front.steering.clone();
         steering.at.addresses.extend(self.last.addresses.get(&front.service.to_string()).into_iter().flatten());
         (!steering.at.addresses.is_empty()).then_some(steering)
     }
 
+    /// Forgets what was seen of Services that nobody speaks of any more.
+    fn forget(&mut self) {
+        let services: BTreeSet<String> = self.services().map(ToString::to_string).collect();
+        let ports: BTreeSet<String> = self.wanted.backends.iter().map(port_of).collect();
+        self.last.addresses.retain(|name, _| services.contains(name));
+        self.last.endpoints.retain(|port, _| ports.contains(port));
+        self.missing.retain(|name, _| services.contains(name) || ports.contains(name));
+    }
+
     /// Watches the namespaces that are spoken of, and no others.
     fn watch(&mut self) {
-        let wanted: BTreeSet<String> = self.services().map(|(service, _)| service.namespace.clone()).collect();
+        let wanted: BTreeSet<String> = self.services().map(|service| service.namespace.clone()).collect();
         self.namespaces.retain(|name, _| wanted.contains(name));
         self.lost.retain(|(name, _)| wanted.contains(name));
         self.denied.retain(|(name, _)| wanted.contains(name));
@@ -189,10 +211,10 @@ impl Cluster {
         }
     }
 
-    /// The Services that are spoken of, each with the place that does.
-    fn services(&self) -> impl Iterator<Item = (&meshc_compiler::name::ServiceName, &str)> {
-        let fronts = self.wanted.fronts.iter().map(|front| (&front.service, front.source.as_str()));
-        fronts.chain(self.wanted.backends.iter().map(|backend| (&backend.service, backend.source.as_str())))
+    /// The Services that are spoken of.
+    fn services(&self) -> impl Iterator<Item = &ServiceName> {
+        let fronts = self.wanted.fronts.iter().map(|front| &front.service);
+        fronts.chain(self.wanted.backends.iter().map(|backend| &backend.service))
     }
 
     /// Puts the endpoints that are known into what is served.
@@ -216,10 +238,16 @@ impl Cluster {
     }
 
     /// Waits for something that is told, and takes in what has come by then.
+    ///
+    /// # Errors
+    /// When endpoints cannot be encoded.
     pub async fn changed(&mut self) -> Result<Outcome, EncodeError> {
-        // The sender of our own keeps it open.
+        if !self.pending.is_empty() {
+            return Ok(Outcome { events: std::mem::take(&mut self.pending), ..Outcome::default() });
+        }
+        // There is always a sender: the one for further watches.
         let Some(mut seen) = self.news.recv().await else { return std::future::pending().await };
-        let (mut outcome, mut touched) = (Outcome::default(), BTreeMap::new());
+        let (mut outcome, mut touched) = (Outcome::default(), Touched::new());
         loop {
             self.take(seen, &mut outcome, &mut touched);
             match self.news.try_recv() {
@@ -227,13 +255,14 @@ impl Cluster {
                 Err(_) => break,
             }
         }
-        self.look(&touched, &mut outcome)?;
+        let changed = self.look(&touched, &mut outcome);
+        let resources = self.wanted.backends.iter().filter(|b| changed.contains(&port_of(b))).map(|b| self.resource(b));
+        outcome.endpoints = resources.collect::<Result<_, _>>()?;
         Ok(outcome)
     }
 
-    /// Takes in what a watch tells; collects the names of Services that it may concern, all of a namespace where
-    /// there are none.
-    fn take(&mut self, seen: Seen, outcome: &mut Outcome, touched: &mut BTreeMap<String, Option<BTreeSet<String>>>) {
+    /// Takes in what a watch tells.
+    fn take(&mut self, seen: Seen, outcome: &mut Outcome, touched: &mut Touched) {
         let Some(watched) = self.namespaces.get_mut(&seen.namespace) else { return };
         let which = (seen.namespace.clone(), seen.resource);
         match seen.news {
@@ -274,16 +303,11 @@ impl Cluster {
         }
     }
 
-    /// Looks again at the Services that were touched.
-    fn look(
-        &mut self,
-        touched: &BTreeMap<String, Option<BTreeSet<String>>>,
-        outcome: &mut Outcome,
-    ) -> Result<(), EncodeError> {
-        let is_touched = |service: &meshc_compiler::name::ServiceName| {
-            touched
-                .get(&service.namespace)
-                .is_some_and(|names| names.as_ref().is_none_or(|all| all.contains(&service.name)))
+    /// Looks again at the Services that were touched; gives the ports whose endpoints changed.
+    fn look(&mut self, touched: &Touched, outcome: &mut Outcome) -> BTreeSet<String> {
+        let is_touched = |service: &ServiceName| {
+            let names = touched.get(&service.namespace);
+            names.is_some_and(|names| names.as_ref().is_none_or(|all| all.contains(&service.name)))
         };
         let wanted = std::mem::take(&mut self.wanted);
         for front in wanted.fronts.iter().filter(|front| is_touched(&front.service)) {
@@ -296,10 +320,8 @@ impl Cluster {
                 changed.insert(port);
             }
         }
-        let resources = wanted.backends.iter().filter(|b| changed.contains(&port_of(b))).map(|b| self.resource(b));
-        outcome.endpoints = resources.collect::<Result<_, _>>()?;
         self.wanted = wanted;
-        Ok(())
+        changed
     }
 
     /// Looks at a steered Service; says whether its addresses changed.

@@ -4,8 +4,9 @@
 //! and the nonce says which one was refused. Clusters and listeners go together; where such a response
 //! is refused, each of it is sent again alone.
 //!
-//! The order is make before break: clusters, endpoints, routes, listeners, and last what goes away. The next
-//! step waits for the answers to the one before, but no longer than a deadline.
+//! The order is make before break: clusters with their endpoints, routes, listeners, and last what goes away.
+//! The next step waits for the answers to the one before, but no longer than a deadline. Envoy accepts clusters
+//! once all of them are ready, so what it says to them is also that their endpoints have come.
 
 use super::store::{Refusal, Store};
 use super::{Key, Kind, Resource, Snapshot};
@@ -26,8 +27,6 @@ pub struct Session {
     /// What was sent and not answered, by nonce.
     waiting: BTreeMap<String, Sent>,
     nonces: u64,
-    /// Until when it is waited for Envoy to ask for the endpoints of new clusters.
-    warm: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -108,7 +107,8 @@ impl Session {
         let mut out = Vec::new();
         for kind in Kind::ALL {
             self.update(kind, effective, now, &mut out);
-            if self.waits(kind, now) || (kind == Kind::Endpoints && self.warms(effective, now)) {
+            // Envoy does not accept clusters before they have their endpoints.
+            if kind != Kind::Cluster && (self.waits(kind, now) || self.waits(Kind::Cluster, now)) {
                 return out;
             }
         }
@@ -123,20 +123,7 @@ impl Session {
 
     /// Until when the next step waits, if it does.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        let deadlines = self.waiting.values().map(|sent| sent.deadline).chain(self.warm);
-        deadlines.filter(|deadline| *deadline > now).min()
-    }
-
-    /// Whether Envoy has clusters whose endpoints it has not asked for yet: routes that lead there come later.
-    fn warms(&mut self, effective: &Snapshot, now: Instant) -> bool {
-        let asked = self.kinds.get(&Kind::Endpoints).map(|subscription| &subscription.names);
-        let has = |name: &String| self.kinds.get(&Kind::Cluster).is_some_and(|s| s.known.contains_key(name));
-        let cold = |r: &Arc<Resource>| r.asks && has(&r.name) && !asked.is_some_and(|names| names.contains(&r.name));
-        if !effective.values().any(cold) {
-            self.warm = None;
-            return false;
-        }
-        *self.warm.get_or_insert(now + PATIENCE) > now
+        self.waiting.values().map(|sent| sent.deadline).filter(|deadline| *deadline > now).min()
     }
 
     /// Whether Envoy has answered everything, and nothing is left to send.
@@ -419,23 +406,14 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_are_asked_for_before_routes_go_out() {
+    fn clusters_get_their_endpoints_before_they_are_accepted() {
         let all = [(C, "eds", "1"), (E, "eds", "1"), (L, "a", "1"), (R, "a", "1")];
         let mut stream = Stream::of(&all);
-        stream.subscribe(L, &[]);
-        assert_eq!(stream.subscribe(C, &[]), ["2 eds: cluster eds=1"]);
-        assert_eq!(stream.ack(L, "1 a").len() + stream.ack(C, "2 eds").len(), 0);
-        stream.subscribe(R, &["a"]);
-        assert_eq!(stream.subscribe(E, &["eds"]), ["3 eds: endpoints eds=1"]);
-        assert_eq!(stream.ack(E, "3 eds"), ["4 a: routes a=1"]);
-        // One that asks for nothing does not hold back the others for ever.
-        stream.ack(R, "4 a");
-        stream.store.want(snapshot(&[&all[..3], &[(C, "eds2", "1"), (E, "eds2", "1"), (R, "a", "2")]].concat()));
-        assert_eq!(stream.step(), ["5 eds2: cluster eds2=1"]);
-        assert_eq!(stream.ack(C, "5 eds2").len(), 0);
-        assert!(stream.session.deadline(stream.now).is_some());
-        stream.now += PATIENCE;
-        assert_eq!(stream.step(), ["6 a: routes a=2"]);
+        assert_eq!(stream.subscribe(C, &[]), ["1 eds: cluster eds=1"]);
+        assert_eq!(stream.subscribe(R, &["a"]).len(), 0);
+        assert_eq!(stream.subscribe(E, &["eds"]), ["2 eds: endpoints eds=1"]);
+        assert_eq!(stream.ack(E, "2 eds").len(), 0);
+        assert_eq!(stream.ack(C, "1 eds"), ["3 a: routes a=1"]);
     }
 
     #[test]
@@ -452,9 +430,9 @@ mod tests {
         stream.ack(E, "4 eds2");
         assert!(stream.session.settled(&stream.store));
         stream.store.want(snapshot(&[&[(C, "eds", "2")], &all[1..]].concat()));
-        assert_eq!(stream.step(), ["5 eds: cluster eds=2"]);
-        assert_eq!(stream.ack(C, "5 eds"), ["6 eds: endpoints eds=1"]);
+        assert_eq!(stream.step(), ["5 eds: cluster eds=2", "6 eds: endpoints eds=1"]);
         stream.ack(E, "6 eds");
+        stream.ack(C, "5 eds");
         stream.store.move_endpoints([super::super::store::tests::resource(E, "eds2", "2")]);
         assert_eq!(stream.step(), ["7 eds2: endpoints eds2=2"]);
         assert_eq!(stream.refuse(E, "7 eds2"), ["8 eds2: endpoints eds2=1"]);
