@@ -82,16 +82,17 @@ pub(crate) fn declaration(cx: &mut Builder<'_>, text: &str, error: &Error<Rule>)
 
 /// A port that stands beside its service: reported, and read as if it were joined to it.
 pub(crate) fn port_apart(cx: &mut Builder<'_>, text: &str) -> Option<String> {
-    let port = slip::port_apart(text)?;
+    let (end, port) = slip::port_apart(text)?;
     let place = Span::new(cx.file, cx.base + port.start, cx.base + port.end);
     let number = text.get(port.clone()).unwrap_or("");
-    let blank = Span::new(cx.file, cx.base + port.start - 1, cx.base + port.start);
-    let service = slip::last_word(text.get(..port.start)?).map_or("", |(_, word)| word);
+    let blank = Span::new(cx.file, cx.base + end, cx.base + port.start);
+    let service = slip::last_word(text.get(..end)?).map_or("", |(_, word)| word);
     let diagnostic =
         Diagnostic::new(codes::MALFORMED, place, format!("the port `{number}` stands apart from its service"));
     cx.report(diagnostic.help(format!("a colon joins the two: `{service}:{number}`")).fix(blank, ":"));
     let mut joined = text.to_owned();
-    joined.replace_range(port.start - 1..port.start, ":");
+    // As long as it was, so that what is behind it keeps its place.
+    joined.replace_range(end..port.end, &format!(":{number}{}", " ".repeat(port.start - end - 1)));
     Some(joined)
 }
 

@@ -81,19 +81,20 @@ pub(crate) fn declaration(word: &str) -> Option<&'static str> {
     }
 }
 
-/// `route cart 8080 { … }`: where the port stands. A number before a name is a share.
-pub(crate) fn port_apart(text: &str) -> Option<Range<usize>> {
+/// `route cart 8080 { … }`: where its service ends, and where the port stands. A number before a name is a share.
+pub(crate) fn port_apart(text: &str) -> Option<(usize, Range<usize>)> {
     let head = text.strip_prefix("route ").or_else(|| text.strip_prefix("service "))?;
     let subject = head.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '/')))?;
-    let start = text.len() - head.len() + subject + 1;
-    let rest = text.get(start..).filter(|_| subject > 0 && head.get(subject..).is_some_and(|t| t.starts_with(' ')))?;
+    let behind = head.get(subject..).filter(|_| subject > 0)?;
+    let rest = behind.trim_start_matches([' ', '\t']);
+    let (end, start) = (text.len() - behind.len(), text.len() - rest.len());
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let next = rest.get(digits..)?;
     let word = next.trim_start_matches([' ', '\t']);
     let name = word.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).next().unwrap_or("");
     let clause = next.starts_with([' ', '\t']) && KEYWORDS.iter().any(|k| k.word == name);
     let ends = word.is_empty() || word.starts_with(['{', '\n', ';']) || clause;
-    (ends && (1..=5).contains(&digits)).then(|| start..start + digits)
+    (ends && end < start && (1..=5).contains(&digits)).then(|| (end, start..start + digits))
 }
 
 /// What to tell of the piece that stands at `start` in a clause or condition, if it is a known slip.
