@@ -239,6 +239,8 @@ codes! {
     FILTER_CHAIN_TWICE = "E0822";
     /// An API version that the kind does not have.
     BAD_API_VERSION = "E0823";
+    /// A domain of two virtual hosts.
+    DOMAIN_TWICE = "E0824";
     // E06xx: configuration and catalog
     /// `meshc.toml` does not have its form.
     BAD_CONFIG = "E0601";

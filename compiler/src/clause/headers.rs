@@ -60,22 +60,26 @@ pub(crate) fn value<'a>(value: &'a Value, cx: &mut Cx<'a>) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Warns of blanks at the ends of a header's value, as far as they count: `begins` and `ends`. Over HTTP/1
-/// they are no part of the value, and over HTTP/2 no value may have them (RFC 9110, section 5.5; RFC 9113,
-/// section 8.2.1).
-pub(crate) fn warn_of_blanks(value: &Value, text: &str, (begins, ends): (bool, bool), cx: &mut Cx<'_>) {
+/// What is wrong with blanks at the ends of a header's value. Over HTTP/1 they are no part of it, and over
+/// HTTP/2 no value may have them (RFC 9110, section 5.5; RFC 9113, section 8.2.1).
+pub(crate) const BLANK_AT_END: &str = "the value of a header has no blanks at its ends: HTTP takes them away";
+
+/// What to write instead of a text with blanks at its ends, as far as they count: `begins` and `ends`.
+pub(crate) fn blank_at_end(text: &str, (begins, ends): (bool, bool)) -> Option<String> {
     let blank = |c: char| c == ' ' || c == '\t';
-    if !(begins && text.starts_with(blank) || ends && text.ends_with(blank)) {
-        return;
-    }
     let rest = if begins { text.trim_start_matches(blank) } else { text };
     let rest = if ends { rest.trim_end_matches(blank) } else { rest };
-    let help = match rest {
-        "" => "take them away; every message with the header matches `exists`".to_owned(),
+    (rest.len() < text.len()).then(|| match rest {
+        "" => "take them away; nothing is left of the value then".to_owned(),
         rest => format!("write `\"{rest}\"`"),
-    };
-    let message = "the value of a header has no blanks at its ends: HTTP takes them away";
-    cx.report(Diagnostic::new(codes::BLANK_AT_END, value.span, message).help(help));
+    })
+}
+
+/// Warns of blanks at the ends of a header's value.
+pub(crate) fn warn_of_blanks(value: &Value, text: &str, counts: (bool, bool), cx: &mut Cx<'_>) {
+    if let Some(help) = blank_at_end(text, counts) {
+        cx.report(Diagnostic::new(codes::BLANK_AT_END, value.span, BLANK_AT_END).help(help));
+    }
 }
 
 /// Headers that say how long a message is; a wrong one lets a request be read as two.

@@ -9,6 +9,7 @@ mod names;
 mod object;
 mod references;
 mod resources;
+mod routes;
 mod services;
 mod upstream;
 
@@ -73,6 +74,7 @@ fn of_one(config: &object::Config<'_>, world: &World, cx: &Cx<'_>) -> Vec<Diagno
         services::check(config, cx);
         references::check(config, world, cx);
         http::check(config, cx);
+        routes::check(config, cx);
         upstream::check(config, cx);
     };
     let of_values = |cx: &mut Cx<'_>| {

@@ -62,9 +62,16 @@ fn supported(node: &Node, cx: &mut Cx<'_>) {
         }
         return;
     };
-    let name = value.as_text().and_then(|url| url.rsplit('/').next()).unwrap_or("");
+    let url = value.as_text().unwrap_or("");
+    let name = url.rsplit('/').next().unwrap_or("");
     let known = cx.schema.message(name).is_some();
-    if known && !Of::ALL.iter().any(|of| of.message() == name) {
+    let taken = Of::ALL.iter().any(|of| of.message() == name);
+    let whole = format!("type.googleapis.com/{name}");
+    if taken && url != whole {
+        let message = "Cilium knows a type by its whole name alone, and skips the whole object";
+        cx.report(codes::UNSUPPORTED_RESOURCE, &place((key, value)), message, format!("write `{whole}`"));
+    }
+    if known && !taken {
         let message = format!("Cilium takes no `{name}`, and skips the whole object");
         let help = "resources are Listeners, RouteConfigurations, Clusters, ClusterLoadAssignments and Secrets";
         cx.report(codes::UNSUPPORTED_RESOURCE, &place((key, value)), message, help);
