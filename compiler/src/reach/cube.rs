@@ -1,7 +1,7 @@
 //! Literals that all must hold, with a request for which they do. The subjects of a request are
 //! independent of each other, so that each is looked at by itself.
 
-use super::literal::{Formula, Key, Literal};
+use super::literal::{Formula, Key, Literal, Op};
 use super::regex::Patterns;
 use super::request::Request;
 use super::text::{self, Found, Wanted};
@@ -41,6 +41,9 @@ pub(super) struct Means<'a> {
     pub(super) work: usize,
 }
 
+/// What trying a pattern on a text costs, in tests of other kinds, beside the length of the text.
+const FOR_A_PATTERN: usize = 8;
+
 /// The host of a request where no rule asks for one.
 pub const SOME_HOST: &str = "any.example";
 
@@ -54,6 +57,11 @@ impl Value {
             Key::Header(_) | Key::Query(_) | Key::Cookie(_) => return Self::default(),
         };
         Self { texts: vec![text.to_owned()], port: None }
+    }
+
+    /// How long its texts are together.
+    fn length(&self) -> usize {
+        self.texts.iter().map(String::len).sum()
     }
 
     /// Whether a literal holds; `None` where that is not understood.
@@ -121,8 +129,13 @@ impl<'a> Cube<'a> {
             Formula::And(parts) => parts.iter().all(|part| self.satisfies(part, means)),
             Formula::Or(parts) => parts.iter().any(|part| self.satisfies(part, means)),
             Formula::Literal(literal) => {
-                means.work = means.work.saturating_sub(1 + self.entries.len() / 16);
-                let holds = match self.entries.iter().find(|entry| entry.key == literal.key) {
+                let own = self.entries.iter().find(|entry| entry.key == literal.key);
+                let test = match (literal.op, own) {
+                    (Op::Regex(_), Some(entry)) => FOR_A_PATTERN + entry.value.length(),
+                    _ => 1,
+                };
+                means.work = means.work.saturating_sub(test + self.entries.len() / 16);
+                let holds = match own {
                     Some(entry) => entry.value.satisfies(literal, &means.patterns),
                     None => Value::plain(literal.key).satisfies(literal, &means.patterns),
                 };

@@ -1,9 +1,10 @@
 //! Where to look for the rules that may take a request: every rule stands under a test without
 //! which it cannot hold, the one under which the fewest others stand so far.
 
+use super::grams::{self, Gram};
 use super::literal::{Formula, Key, Literal, Op};
 use crate::template::{Segment, Template};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A test without which a rule cannot hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +15,8 @@ enum Anchor<'a> {
     Below(&'a str),
     /// The path's first segment is this.
     Segment(&'a str),
+    /// A subject has this in it.
+    Holds(Key<'a>, Gram),
     /// A subject is there.
     Present(Key<'a>),
     /// No test of the above.
@@ -24,6 +27,8 @@ enum Anchor<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Index<'a> {
     rules: HashMap<Anchor<'a>, Vec<usize>>,
+    /// The subjects of which some rule stands under what they have in them.
+    held: HashSet<Key<'a>>,
 }
 
 impl<'a> Index<'a> {
@@ -33,6 +38,9 @@ impl<'a> Index<'a> {
         anchors.sort_unstable();
         anchors.dedup();
         for anchor in anchors {
+            if let Anchor::Holds(key, _) = anchor {
+                self.held.insert(key);
+            }
             self.rules.entry(anchor).or_default().push(rule);
         }
     }
@@ -45,6 +53,9 @@ impl<'a> Index<'a> {
         for (key, text) in texts {
             index.under(&Anchor::Equals(key, text), &mut found);
             index.under(&Anchor::Present(key), &mut found);
+            if index.held.contains(&key) {
+                grams::of_text(text).for_each(|gram| index.under(&Anchor::Holds(key, gram), &mut found));
+            }
             if key == Key::Path {
                 index.under(&Anchor::Segment(text.split('/').nth(1).unwrap_or("")), &mut found);
                 let cuts = text.match_indices('/').flat_map(|(at, _)| [at, at + 1]).chain([text.len()]);
@@ -65,7 +76,7 @@ impl<'a> Index<'a> {
     /// Anchors of which one holds wherever the formula does.
     fn anchors(&self, formula: &Formula<'a>) -> Vec<Anchor<'a>> {
         match formula {
-            Formula::Literal(literal) => vec![anchor(literal)],
+            Formula::Literal(literal) => vec![self.anchor(literal)],
             Formula::Or(parts) => parts.iter().flat_map(|part| self.anchors(part)).collect(),
             Formula::And(parts) => {
                 let each = parts.iter().map(|part| self.anchors(part));
@@ -74,16 +85,30 @@ impl<'a> Index<'a> {
         }
     }
 
+    /// The test itself, or one that holds wherever it does.
+    fn anchor(&self, literal: &Literal<'a>) -> Anchor<'a> {
+        let plain = anchor(literal);
+        let vague =
+            matches!((plain, literal.op), (Anchor::Present(_) | Anchor::Any, _) | (Anchor::Below(_), Op::Regex(_)));
+        if literal.negated || !vague {
+            return plain;
+        }
+        let held = grams::of_test(literal.key, literal.op).into_iter().map(|gram| Anchor::Holds(literal.key, gram));
+        let all = std::iter::once(plain).chain(held);
+        all.min_by_key(|anchor| self.crowd(std::slice::from_ref(anchor))).unwrap_or(plain)
+    }
+
     /// How many rules stand under anchors, and how much they tell.
     fn crowd(&self, anchors: &[Anchor<'a>]) -> (bool, usize, usize) {
         let any = anchors.contains(&Anchor::Any);
         let crowd = anchors.iter().filter_map(|anchor| self.rules.get(anchor)).map(Vec::len).sum();
         let telling = |anchor: &Anchor<'_>| match anchor {
-            Anchor::Equals(Key::Method, _) => 3,
+            Anchor::Equals(Key::Method, _) => 4,
             Anchor::Equals(..) => 0,
             Anchor::Below(_) | Anchor::Segment(_) => 1,
-            Anchor::Present(_) => 2,
-            Anchor::Any => 4,
+            Anchor::Holds(..) => 2,
+            Anchor::Present(_) => 3,
+            Anchor::Any => 5,
         };
         (any, crowd, anchors.iter().map(telling).max().unwrap_or(0))
     }

@@ -144,7 +144,13 @@ impl<'a> Machine<'a> {
 
     /// Whether a text passes; `None` where the machine gives up.
     pub(super) fn passes(&self, text: &str) -> Option<bool> {
-        let state = text.chars().try_fold(self.start()?, |state, c| self.step(state, byte(c)))?;
+        let mut state = self.start()?;
+        for c in text.chars() {
+            if matches!(state, State::Yes | State::No) {
+                break;
+            }
+            state = self.step(state, byte(c))?;
+        }
         self.accepts(state)
     }
 }

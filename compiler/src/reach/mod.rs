@@ -6,12 +6,14 @@
 //! out of proportion ([`MOST_FOR_ONE`]).
 
 mod cube;
+mod grams;
 mod index;
 mod literal;
 mod machine;
 mod meet;
 mod regex;
 mod request;
+mod sample;
 mod search;
 mod text;
 mod universe;

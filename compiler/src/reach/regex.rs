@@ -39,7 +39,10 @@ impl Search {
             .cache_capacity(MAX_SIZE)
             // States must keep their numbers: rather give up than forget them.
             .minimum_cache_clear_count(Some(0));
-        let program = thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_SIZE));
+        let program = thompson::Config::new()
+            .utf8(false)
+            .nfa_size_limit(Some(MAX_SIZE))
+            .which_captures(thompson::WhichCaptures::None);
         let dfa = DFA::builder().configure(config).syntax(syntax).thompson(program).build(pattern).ok()?;
         let classes = dfa.byte_classes();
         if (OTHER..=u8::MAX).any(|byte| classes.get(byte) != classes.get(OTHER)) {

@@ -135,7 +135,11 @@ impl<'s, 'a> Search<'s, 'a> {
                 let choice = pending.choices.swap_remove(open);
                 return self.of_each(cube, &pending, choice, depth);
             }
-            let Some((front, taker)) = self.taker(&cube) else { return Ending::Left(cube.request(self.with_host)) };
+            let (front, taker) = match self.taker(&cube) {
+                Taker::One(found) => found,
+                Taker::Nobody => return Ending::Left(cube.request(self.with_host)),
+                Taker::Unknown => return Ending::Unknown,
+            };
             self.taken.takers.insert(taker);
             if self.taken.examples.len() < MAX_EXAMPLES {
                 self.taken.examples.push((cube.request(self.with_host), taker));
@@ -175,24 +179,53 @@ impl<'s, 'a> Search<'s, 'a> {
     }
 
     /// The first rule that takes the cube's request, and where it stands.
-    fn taker(&mut self, cube: &Cube<'a>) -> Option<(Front<'s, 'a>, usize)> {
-        let means = &mut *self.means;
-        self.fronts.iter().find_map(|front| Some((*front, front.taker(cube, means)?)))
+    fn taker(&mut self, cube: &Cube<'a>) -> Taker<(Front<'s, 'a>, usize)> {
+        for front in self.fronts {
+            match front.taker(cube, self.means, self.reserve) {
+                Taker::One(rule) => return Taker::One((*front, rule)),
+                Taker::Nobody => {}
+                Taker::Unknown => return Taker::Unknown,
+            }
+        }
+        Taker::Nobody
     }
+}
+
+/// Who takes a request.
+enum Taker<T> {
+    One(T),
+    Nobody,
+    /// Looking further would be out of proportion.
+    Unknown,
 }
 
 impl<'a> Front<'_, 'a> {
     /// The first of its rules that takes the cube's request.
-    fn taker(&self, cube: &Cube<'a>, means: &mut Means<'a>) -> Option<usize> {
-        let mut takes = |rule: &usize| {
-            means.work = means.work.saturating_sub(1);
-            self.rules.forms.get(*rule).is_some_and(|form| cube.satisfies(&form.holds, means))
-        };
+    fn taker(&self, cube: &Cube<'a>, means: &mut Means<'a>, reserve: usize) -> Taker<usize> {
         let candidates = || self.rules.index.candidates(cube.texts()).into_iter();
         match self.among {
-            Among::All => candidates().find(|rule| takes(rule)),
-            Among::Before(end) => candidates().take_while(|rule| *rule < end).find(|rule| takes(rule)),
-            Among::These(rules) => rules.iter().copied().find(|rule| takes(rule)),
+            Among::All => self.first(candidates(), cube, means, reserve),
+            Among::Before(end) => self.first(candidates().take_while(|rule| *rule < end), cube, means, reserve),
+            Among::These(rules) => self.first(rules.iter().copied(), cube, means, reserve),
         }
+    }
+
+    fn first(
+        &self,
+        rules: impl Iterator<Item = usize>,
+        cube: &Cube<'a>,
+        means: &mut Means<'a>,
+        reserve: usize,
+    ) -> Taker<usize> {
+        for rule in rules {
+            if means.work <= reserve {
+                return Taker::Unknown;
+            }
+            means.work = means.work.saturating_sub(1);
+            if self.rules.forms.get(rule).is_some_and(|form| cube.satisfies(&form.holds, means)) {
+                return Taker::One(rule);
+            }
+        }
+        Taker::Nobody
     }
 }

@@ -4,6 +4,7 @@
 use super::literal::{Key, Op};
 use super::machine::{Machine, State};
 use super::regex::{OTHER, Patterns};
+use super::sample;
 use super::universe::Universe;
 use std::collections::HashSet;
 
@@ -62,10 +63,10 @@ pub(super) fn find<'a>(
         }
         if unknown { None } else { Some(true) }
     };
+    let good = |text: &str| Machine::Universe(Universe::of(key)).passes(text) == Some(true) && fits(text) == Some(true);
     for text in likely(key, wanted) {
         *work = work.saturating_sub(wanted.len());
-        let possible = Machine::Universe(Universe::of(key)).passes(&text) == Some(true);
-        if possible && fits(&text) == Some(true) {
+        if good(&text) {
             return Found::One(text);
         }
     }
@@ -75,6 +76,10 @@ pub(super) fn find<'a>(
     });
     if let Some(text) = equal {
         return if fits(text) == Some(false) { Found::Nothing } else { Found::Unknown };
+    }
+    if let Some(text) = samples(key, wanted).into_iter().find(|text| good(text)) {
+        *work = work.saturating_sub(wanted.len());
+        return Found::One(text);
     }
     let machines: Vec<Option<(Machine<'a>, bool)>> =
         wanted.iter().map(|(op, negated)| Machine::of(key, *op, patterns).map(|machine| (machine, *negated))).collect();
@@ -122,6 +127,18 @@ fn likely<'a>(key: Key<'_>, wanted: &[Wanted<'a>]) -> Vec<String> {
     }
 }
 
+/// Texts in which the only pattern is found that must be.
+fn samples(key: Key<'_>, wanted: &[Wanted<'_>]) -> Vec<String> {
+    let mut tests = wanted.iter().filter(|(_, negated)| !negated);
+    let (Some((Op::Regex(pattern), _)), None) = (tests.next(), tests.next()) else { return Vec::new() };
+    let Some(plain) = sample::of(pattern) else { return Vec::new() };
+    match key {
+        Key::Path if !plain.starts_with('/') => vec![format!("/{plain}")],
+        Key::Host => vec![plain.to_ascii_lowercase()],
+        _ => vec![plain],
+    }
+}
+
 /// What every text that passes begins with, as far as one test says.
 fn longest_beginning(wanted: &[Wanted<'_>]) -> String {
     let beginnings = wanted.iter().filter_map(|(op, negated)| match op {
@@ -156,9 +173,8 @@ impl<'a> Product<'a> {
     fn new(universe: Universe, mut machines: Vec<(Machine<'a>, bool)>) -> Self {
         machines.push((Machine::Universe(universe), false));
         let mut seen = HashSet::new();
-        let letters = b"xayb1c0";
         let printable = (b'a'..=b'z').chain(b'0'..=b'9').chain(b"-._/".iter().copied()).chain(b'!'..=b'~');
-        let all = letters.iter().copied().chain(printable).chain([b' ', b'\t', OTHER]);
+        let all = sample::LETTERS.iter().copied().chain(printable).chain([b' ', b'\t', OTHER]);
         let class = |byte: &u8| machines.iter().map(|(machine, _)| machine.class(*byte)).collect::<Vec<_>>();
         let alphabet = all.filter(|byte| seen.insert(class(byte))).collect();
         Self { machines, alphabet }
