@@ -1,5 +1,9 @@
 """Endpoints that come, move and go."""
 
+import os
+import pathlib
+import signal
+
 from behaviour.client import wait_until
 from steer.place import SECOND, V4
 from watch.check import check
@@ -96,9 +100,29 @@ def a_saved_policy_keeps_and_gains_endpoints(start):
     other.slice("one", "helloworld-v1", [PODS[2]])
     up.save(world.policy(f"to {other.namespace}/helloworld-v1:5000"))
     assert wait_until(lambda: len(up.of("live")) == 4, 10), up.events
-    answers(number, [PODS[2]])
-    world.slice("two", "helloworld-v2", [PODS[0]])
-    load.over.set()
+    load.takes(PODS[2])
+    load.leaves(PODS[1])
+    # A namespace without anything does not hold it up for long.
+    up.save(world.policy("to nowhere/at-all:5000"))
+    assert wait_until(lambda: len(up.of("missing")) == 1, 10), up.events
+    load.end(also={503})
+
+
+@check
+def what_a_new_envoy_gets_is_what_was_seen_last(start):
+    world = World(start.server)
+    world.slice("one", "helloworld-v1", [PODS[0]])
+    up = start(world)
+    number = port(up, world.listener)
+    answers(number, [PODS[0]])
+    start.server.kill()
+    try:
+        (envoy,) = [p for p in up.envoys() if "envoy" in pathlib.Path(f"/proc/{p}/comm").read_text()]
+        os.kill(envoy, signal.SIGKILL)
+        up.wait("ended")
+        assert wait_until(lambda: ask(number) == (200, PODS[0]), 20), (ask(number), up.events)
+    finally:
+        start.server.start()
 
 
 @check

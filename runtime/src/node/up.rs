@@ -285,7 +285,7 @@ impl Run {
             () = clock.signals.any() => return Ok(ControlFlow::Break(())),
             news = self.news.recv() => if let Some(news) = news { self.told(news, show) },
             _ = clock.look.tick() => self.look(changed, show).await?,
-            outcome = seen(&mut self.cluster) => self.saw(outcome?, show)?,
+            outcome = cluster::changed(&mut self.cluster) => self.saw(outcome, show)?,
             () = gone(&mut self.envoy) => self.ended(show),
             () = until(self.again) => self.spawn(show)?,
             Some(stats) = clock.stats.recv() => {
@@ -336,6 +336,15 @@ impl Run {
         if let Err(error) = self.steer(&policy).await {
             show(Event::NotSteered(error));
         }
+        let policy = match &mut self.cluster {
+            Some(cluster) => cluster.hold(policy),
+            None => Some(policy),
+        };
+        policy.map_or(Ok(()), |policy| self.swap(policy, show))
+    }
+
+    /// Takes in a policy in the place of the one before.
+    fn swap(&mut self, policy: Policy, show: &mut impl FnMut(Event)) -> Result<(), UpError> {
         match self.take(policy) {
             Err(UpError::Encode(error)) => show(Event::Unfit(error)),
             other => other?,
@@ -344,12 +353,19 @@ impl Run {
     }
 
     /// Takes in what the cluster says.
-    fn saw(&mut self, outcome: Outcome, show: &mut impl FnMut(Event)) -> Result<(), UpError> {
+    fn saw(&mut self, seen: Result<Outcome, EncodeError>, show: &mut impl FnMut(Event)) -> Result<(), UpError> {
+        let outcome = match seen {
+            Ok(outcome) => outcome,
+            Err(error) => return Ok(show(Event::Unfit(error))),
+        };
         if !outcome.endpoints.is_empty() {
             self.shared.move_endpoints(outcome.endpoints);
         }
         outcome.events.into_iter().for_each(|event| show(Event::Cluster(event)));
-        self.cluster.iter().for_each(|cluster| cluster.keep(&self.folder.path));
+        self.cluster.iter_mut().for_each(|cluster| cluster.keep(&self.folder.path));
+        if let Some(policy) = outcome.policy {
+            return self.swap(policy, show);
+        }
         match self.policy.take_if(|_| outcome.moved) {
             Some(policy) => {
                 self.read = Instant::now();
@@ -459,14 +475,6 @@ impl Signals {
     }
 }
 
-/// Waits for what the cluster says, if there is one.
-async fn seen(cluster: &mut Option<Cluster>) -> Result<Outcome, EncodeError> {
-    match cluster {
-        Some(cluster) => cluster.changed().await,
-        None => std::future::pending().await,
-    }
-}
-
 /// Waits until Envoy is gone, if it is there.
 async fn gone(envoy: &mut Option<Link>) {
     match envoy {
@@ -475,7 +483,7 @@ async fn gone(envoy: &mut Option<Link>) {
     }
 }
 
-async fn until(time: Option<Instant>) {
+pub(super) async fn until(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time.into()).await,
         None => std::future::pending().await,

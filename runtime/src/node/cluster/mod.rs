@@ -9,6 +9,7 @@ pub mod view;
 mod watch;
 
 use super::steered::Policy;
+use super::up::until;
 use super::xds::resources::{EncodeError, endpoints};
 use super::xds::{Kind, Resource, Snapshot};
 use crate::deploy::{Error, Place};
@@ -30,6 +31,8 @@ use watch::{Connection, News, Seen, Watch};
 
 /// What was seen last, in the run's folder: a next run serves it until it has seen the cluster itself.
 const LAST: &str = "cluster.json";
+/// How long a changed policy waits for the Services that it speaks of.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How much may be told before it is taken in.
 const BACKLOG: usize = 256;
 
@@ -83,6 +86,8 @@ pub struct Outcome {
     pub endpoints: Vec<Arc<Resource>>,
     /// Whether a steered Service has other addresses now.
     pub moved: bool,
+    /// A policy that has waited long enough.
+    pub policy: Option<Policy>,
 }
 
 /// The namespaces that something may concern, each with the names of its Services, or nothing for all of them.
@@ -102,8 +107,12 @@ pub struct Cluster {
     wanted: InCluster,
     namespaces: BTreeMap<String, Watched>,
     last: Last,
+    /// What the run's folder has of it.
+    kept: Last,
     /// What is to be told.
     pending: Vec<Event>,
+    /// A policy that speaks of namespaces that are not known yet, and how long it waits.
+    held: Option<(Policy, Instant)>,
     /// The Services that were told to be missing, and why.
     missing: BTreeMap<String, String>,
     /// The watches that see nothing, and since when.
@@ -120,6 +129,17 @@ struct Watched {
     _watches: JoinSet<()>,
 }
 
+/// Waits for what a cluster says, if there is one.
+///
+/// # Errors
+/// When endpoints cannot be encoded.
+pub async fn changed(cluster: &mut Option<Cluster>) -> Result<Outcome, EncodeError> {
+    match cluster {
+        Some(cluster) => cluster.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Cluster {
     /// Of a kubeconfig. The API server is not asked yet.
     ///
@@ -133,7 +153,9 @@ impl Cluster {
             wanted: InCluster::default(),
             namespaces: BTreeMap::new(),
             last: Last::default(),
+            kept: Last::default(),
             pending: Vec::new(),
+            held: None,
             missing: BTreeMap::new(),
             lost: BTreeSet::new(),
             since: None,
@@ -150,7 +172,11 @@ impl Cluster {
     }
 
     /// Keeps what was seen last for a next run.
-    pub fn keep(&self, folder: &Path) {
+    pub fn keep(&mut self, folder: &Path) {
+        if self.kept == self.last {
+            return;
+        }
+        self.kept = self.last.clone();
         // Without it, a run that takes Envoy over has no endpoints for a moment.
         if let Ok(text) = serde_json::to_string(&self.last) {
             let new = folder.join("cluster.json.new");
@@ -187,34 +213,48 @@ impl Cluster {
 
     /// Forgets what was seen of Services that nobody speaks of any more.
     fn forget(&mut self) {
-        let services: BTreeSet<String> = self.services().map(ToString::to_string).collect();
+        let services: BTreeSet<String> = services(&self.wanted).map(ToString::to_string).collect();
         let ports: BTreeSet<String> = self.wanted.backends.iter().map(port_of).collect();
         self.last.addresses.retain(|name, _| services.contains(name));
         self.last.endpoints.retain(|port, _| ports.contains(port));
         self.missing.retain(|name, _| services.contains(name) || ports.contains(name));
     }
 
+    /// Gives a changed policy back once all that it speaks of is known, or after a while: else requests would go
+    /// to Services that have no endpoints yet.
+    pub fn hold(&mut self, policy: Policy) -> Option<Policy> {
+        self.held = None;
+        if self.knows(&policy) {
+            return Some(policy);
+        }
+        self.held = Some((policy, Instant::now() + PATIENCE));
+        self.watch();
+        None
+    }
+
+    /// Whether all namespaces of a policy are known, or cannot be.
+    fn knows(&self, policy: &Policy) -> bool {
+        let known = |name: &ServiceName| self.view(&name.namespace).is_some();
+        !self.lost.is_empty() || !self.denied.is_empty() || services(&policy.in_cluster).all(known)
+    }
+
     /// Watches the namespaces that are spoken of, and no others.
     fn watch(&mut self) {
-        let wanted: BTreeSet<String> = self.services().map(|service| service.namespace.clone()).collect();
+        let held = self.held.iter().flat_map(|(policy, _)| services(&policy.in_cluster));
+        let wanted: BTreeSet<String> = services(&self.wanted).chain(held).map(|s| s.namespace.clone()).collect();
         self.namespaces.retain(|name, _| wanted.contains(name));
         self.lost.retain(|(name, _)| wanted.contains(name));
         self.denied.retain(|(name, _)| wanted.contains(name));
         for name in wanted {
-            if !self.namespaces.contains_key(&name) {
+            let begin = || {
                 let mut watches = JoinSet::new();
                 let of = || Watch::new(Arc::clone(&self.connection), name.clone(), self.out.clone());
                 watches.spawn(of().run::<Service>());
                 watches.spawn(of().run::<Slice>());
-                self.namespaces.insert(name, Watched { view: Namespace::default(), _watches: watches });
-            }
+                Watched { view: Namespace::default(), _watches: watches }
+            };
+            self.namespaces.entry(name.clone()).or_insert_with(begin);
         }
-    }
-
-    /// The Services that are spoken of.
-    fn services(&self) -> impl Iterator<Item = &ServiceName> {
-        let fronts = self.wanted.fronts.iter().map(|front| &front.service);
-        fronts.chain(self.wanted.backends.iter().map(|backend| &backend.service))
     }
 
     /// Puts the endpoints that are known into what is served.
@@ -246,7 +286,14 @@ impl Cluster {
             return Ok(Outcome { events: std::mem::take(&mut self.pending), ..Outcome::default() });
         }
         // There is always a sender: the one for further watches.
-        let Some(mut seen) = self.news.recv().await else { return std::future::pending().await };
+        let due = self.held.as_ref().map(|(_, end)| *end);
+        let mut seen = tokio::select! {
+            Some(seen) = self.news.recv() => seen,
+            () = until(due) => {
+                let policy = self.held.take().map(|(policy, _)| policy);
+                return Ok(Outcome { policy, ..Outcome::default() });
+            }
+        };
         let (mut outcome, mut touched) = (Outcome::default(), Touched::new());
         loop {
             self.take(seen, &mut outcome, &mut touched);
@@ -258,6 +305,9 @@ impl Cluster {
         let changed = self.look(&touched, &mut outcome);
         let resources = self.wanted.backends.iter().filter(|b| changed.contains(&port_of(b))).map(|b| self.resource(b));
         outcome.endpoints = resources.collect::<Result<_, _>>()?;
+        if self.held.as_ref().is_some_and(|(policy, _)| self.knows(policy)) {
+            outcome.policy = self.held.take().map(|(policy, _)| policy);
+        }
         Ok(outcome)
     }
 
@@ -379,6 +429,12 @@ impl Cluster {
         let (service, source, help) = (name.to_owned(), source.to_owned(), help.to_owned());
         outcome.events.push(Event::Missing { service, source, why, help });
     }
+}
+
+/// The Services that are spoken of.
+fn services(wanted: &InCluster) -> impl Iterator<Item = &ServiceName> {
+    let fronts = wanted.fronts.iter().map(|front| &front.service);
+    fronts.chain(wanted.backends.iter().map(|backend| &backend.service))
 }
 
 /// The Service of a cluster with its port.

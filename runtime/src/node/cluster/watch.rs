@@ -33,6 +33,8 @@ const RESYNC: Duration = Duration::from_secs(600);
 const DENIED: Duration = Duration::from_secs(30);
 /// How long a server that does not let us ask whether it is ready may say no before that counts.
 const STARTS: Duration = Duration::from_secs(10);
+/// What takes less than this failed at once.
+const SHORT: Duration = Duration::from_secs(1);
 /// How long a connection may take to be made, its credential plugin included.
 const CONNECT: Duration = Duration::from_secs(30);
 
@@ -214,6 +216,30 @@ struct Position {
     next: String,
 }
 
+/// How a watch stands.
+struct State {
+    pace: Pace,
+    /// The version to go on from; without one, all is listed.
+    place: Option<String>,
+    listed: Instant,
+    /// Since when it is not allowed.
+    denied: Option<Instant>,
+    /// Whether the credentials had expired at the last try.
+    expired: bool,
+}
+
+impl State {
+    /// The pause after what ended as it should.
+    fn after(&mut self, begun: Instant) -> Duration {
+        if self.listed.elapsed() > RESYNC {
+            self.place = None;
+        }
+        // A server that ends every watch at once is not to be asked all the time.
+        let at_once = begun.elapsed() < SHORT && begun > self.listed;
+        if at_once { self.pace.next() } else { Duration::ZERO }
+    }
+}
+
 /// A watch over one kind of object in one namespace.
 pub(super) struct Watch {
     connection: Arc<Connection>,
@@ -229,63 +255,63 @@ impl Watch {
 
     /// Lists and watches until nobody listens.
     pub(super) async fn run<T: Object>(self) {
-        let mut pace = Pace::default();
-        let mut place = None;
-        let mut listed = Instant::now();
-        let mut denied: Option<Instant> = None;
+        let mut state =
+            State { pace: Pace::default(), place: None, listed: Instant::now(), denied: None, expired: false };
         loop {
             let (known, client) = self.connection.client().await;
-            let begun = Instant::now();
-            let outcome = match &mut place {
+            let (begun, before) = (Instant::now(), state.place.clone());
+            let outcome = match &mut state.place {
                 Some(place) => self.watch::<T>(&client, place).await,
                 None => self.list::<T>(&client).await.map(|version| {
-                    (place, listed) = (Some(version), Instant::now());
+                    (state.place, state.listed) = (Some(version), Instant::now());
                 }),
             };
-            // What went on for a while was no failure to begin.
-            if outcome.is_ok() || begun.elapsed() > Duration::from_secs(1) {
-                (pace, denied) = (Pace::default(), None);
+            // What saw something, or went on for a while, did not fail at once.
+            if before.as_ref().is_some_and(|before| state.place.as_ref() != Some(before)) || begun.elapsed() > SHORT {
+                state.pace = Pace::default();
             }
             let pause = match outcome {
                 Ok(()) => {
-                    if listed.elapsed() > RESYNC {
-                        place = None;
-                    }
-                    // A server that ends every watch at once is not to be asked all the time.
-                    if begun.elapsed() < Duration::from_millis(100) && place.is_some() {
-                        pace.next()
-                    } else {
-                        Duration::ZERO
-                    }
+                    (state.denied, state.expired) = (None, false);
+                    state.after(begun)
                 }
                 Err(Trouble::Over) => return,
-                Err(Trouble::Gone) => {
-                    place = None;
-                    pace.next()
-                }
-                Err(Trouble::Denied(why)) => {
-                    // What a server says while it starts does not count.
-                    let since = *denied.get_or_insert(begun);
-                    if self.is_ready(&client).await || since.elapsed() > STARTS {
-                        self.tell::<T>(News::Denied(why)).await;
-                        place = None;
-                        DENIED.saturating_sub(pace.next())
-                    } else {
-                        pace.next()
-                    }
-                }
-                Err(Trouble::Expired(why)) => {
-                    let renewed = self.connection.renew(known).await;
-                    self.tell::<T>(News::Lost(renewed.err().map_or(why, |error| error.to_string()))).await;
-                    pace.next()
-                }
-                Err(Trouble::Lost(why)) => {
-                    self.tell::<T>(News::Lost(why)).await;
-                    pace.next()
-                }
+                Err(trouble) => self.trouble::<T>(trouble, &mut state, known, &client).await,
             };
             sleep(pause).await;
         }
+    }
+
+    /// Does what a trouble asks for; gives the pause before the next try.
+    async fn trouble<T: Object>(
+        &self,
+        trouble: Trouble,
+        state: &mut State,
+        known: u64,
+        client: &kube::Client,
+    ) -> Duration {
+        match trouble {
+            Trouble::Over => {}
+            Trouble::Gone => state.place = None,
+            Trouble::Lost(why) => drop(self.tell::<T>(News::Lost(why)).await),
+            Trouble::Expired(why) => {
+                let renewed = self.connection.renew(known).await.map_err(|error| error.to_string());
+                // Most credentials last for minutes, which is nothing to speak of.
+                if std::mem::replace(&mut state.expired, true) || renewed.is_err() {
+                    self.tell::<T>(News::Lost(renewed.err().unwrap_or(why))).await;
+                }
+            }
+            Trouble::Denied(why) => {
+                // What a server says while it starts does not count.
+                let since = *state.denied.get_or_insert_with(Instant::now);
+                if self.is_ready(client).await || since.elapsed() > STARTS {
+                    self.tell::<T>(News::Denied(why)).await;
+                    state.place = None;
+                    return DENIED.saturating_sub(state.pace.next());
+                }
+            }
+        }
+        state.pace.next()
     }
 
     /// Whether the server says that it is ready.
