@@ -10,7 +10,7 @@ pub mod cors;
 pub mod headers;
 pub mod health_check;
 pub mod key;
-mod log_commands;
+pub(crate) mod log_commands;
 pub mod mirror;
 pub mod outlier;
 pub mod patch;

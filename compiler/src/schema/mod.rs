@@ -16,6 +16,7 @@ mod walk;
 
 pub use encode::encode;
 pub use merge::merge;
+pub(crate) use scalar::nanoseconds;
 pub use visit::visit;
 pub use walk::check;
 pub(crate) use walk::{field_of, place};

@@ -146,7 +146,7 @@ pub(super) fn well_known(walk: &mut Walk<'_>, node: &Node, message: &MessageDesc
 }
 
 /// The nanoseconds of a duration in protobuf's JSON form.
-pub(super) fn nanoseconds(text: &str) -> Option<i128> {
+pub(crate) fn nanoseconds(text: &str) -> Option<i128> {
     let number = text.strip_suffix('s')?;
     let (negative, digits) = number.strip_prefix('-').map_or((false, number), |n| (true, n));
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));

@@ -8,6 +8,7 @@ mod meta;
 mod names;
 mod object;
 mod references;
+mod refused;
 mod resources;
 mod routes;
 mod services;
@@ -75,6 +76,7 @@ fn of_one(config: &object::Config<'_>, world: &World, cx: &Cx<'_>) -> Vec<Diagno
         references::check(config, world, cx);
         http::check(config, cx);
         routes::check(config, cx);
+        refused::check(config, cx);
         upstream::check(config, cx);
     };
     let of_values = |cx: &mut Cx<'_>| {
