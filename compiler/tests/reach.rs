@@ -72,8 +72,10 @@ fn pattern(subject: &Subject, tests: Tests, random: &mut Random) -> Pattern {
                 Pattern::Template(Template::parse(text).expect("a template"))
             }
             _ => {
-                let of =
-                    ["^/a", "b$", "^/[ab]+$", "a|x", "^/a(/|$)", r"\d", "^/a/?$", "^/[^/]*$", r"\bb\b", "^", "^//$"];
+                let of = [
+                    "^/a", "b$", "^/[ab]+$", "a|x", "^/a(/|$)", r"\d", "^/a/?$", "^/[^/]*$", r"\bb\b", "^", "^//$",
+                    "/a/b", "(/a)+/?b", "(?i)/A/B",
+                ];
                 Pattern::Regex(own(random.pick(&of)))
             }
         },
@@ -83,7 +85,7 @@ fn pattern(subject: &Subject, tests: Tests, random: &mut Random) -> Pattern {
             3 => Pattern::Suffix(own(random.pick(&[".test", "b"]))),
             4 => Pattern::Contains(own(random.pick(&["b", "a"]))),
             5 => Pattern::Prefix(own(random.pick(&["a", "b"]))),
-            _ => Pattern::Regex(own(random.pick(&["^A", "test$", "^[ab]"]))),
+            _ => Pattern::Regex(own(random.pick(&["^A", "test$", "^[ab]", "A.TEST", "te.?st"]))),
         },
         _ => match kind {
             0 | 1 => Pattern::Equals(own(random.pick(&["1", "2", "12", ""]))),
@@ -407,4 +409,19 @@ fn nothing_is_said_to_be_lost_that_is_not() {
     // The universe is small: some of these are reached by requests that are not in it.
     assert!(literal.silent * 100 <= literal.searched, "{literal:?}");
     assert!(all.silent * 50 <= all.searched, "{all:?}");
+}
+
+/// Each pattern cannot do without a text of its own, by which it is told from thousands of others.
+#[test]
+fn thousands_of_patterns_are_told_apart() {
+    let test =
+        |pattern: String| Condition::Test(Test { subject: Subject::Path, patterns: vec![Pattern::Regex(pattern)] });
+    let rules: Vec<Condition> = (0..5000).map(|at| test(format!("^/users/[0-9]+/{at}$"))).collect();
+    let mut reach = Reach::new(false);
+    for rule in &rules {
+        assert_eq!(reach.lost(rule), None);
+        reach.add(rule);
+    }
+    let lost = test("^/users/7[0-9]/4711$".to_owned());
+    assert!(matches!(reach.lost(&lost), Some(Lost::Taken { taken_by: 4711, .. })));
 }
