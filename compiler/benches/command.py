@@ -63,40 +63,56 @@ route svc-{at} {{
 }}
 """
 
-ROUTE = """      - match: {{safe_regex: {{regex: "/users/[0-9]+/{at}"}}}}
-        route: {{cluster: default/big/echo, timeout: 5s}}
+HEAD = """apiVersion: cilium.io/v2
+kind: CiliumEnvoyConfig
+metadata: {{name: {name}, namespace: default}}
+spec:
+  backendServices:
+  - {{name: echo, namespace: default, number: ["80"]}}
+  resources:
+  - "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+    name: default/{name}/echo
+    type: EDS
+    eds_cluster_config: {{service_name: "default/echo:80"}}
+    connect_timeout: 1s
+  - "@type": type.googleapis.com/envoy.config.route.v3.RouteConfiguration
+    name: default/{name}/echo
+    virtual_hosts:
+    - name: default/{name}/echo
+      domains: ["*"]
+      routes:
 """
+
+ROUTE = """      - match: {{safe_regex: {{regex: "/users/[0-9]+/{at}"}}}}
+        route: {{cluster: default/{name}/echo, timeout: 5s}}
+"""
+MEBIBYTE = 1024 * 1024
+
+
+def of_objects(objects, routes):
+    """A file of so many objects, each with so many routes by patterns of their own."""
+    names = [f"o{at}" for at in range(objects)]
+    of_one = [
+        HEAD.format(name=name) + "".join(ROUTE.format(at=at * objects + number, name=name) for at in range(routes))
+        for number, name in enumerate(names)
+    ]
+    return "---\n".join(of_one)
 
 
 def check_times(meshc, folder):
-    """`meshc check` of a thousand files, and of a hand-written object of a mebibyte."""
+    """`meshc check` of a thousand files, and of a mebibyte of hand-written objects: one, and many."""
     files = folder / "files"
     files.mkdir()
     for at in range(1000):
         (files / f"{at}.mesh").write_text(POLICY.format(at=at))
-    raw = folder / "raw.yaml"
-    head = """apiVersion: cilium.io/v2
-kind: CiliumEnvoyConfig
-metadata: {name: big, namespace: default}
-spec:
-  backendServices:
-  - {name: echo, namespace: default, number: ["80"]}
-  resources:
-  - "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
-    name: default/big/echo
-    type: EDS
-    eds_cluster_config: {service_name: "default/echo:80"}
-    connect_timeout: 1s
-  - "@type": type.googleapis.com/envoy.config.route.v3.RouteConfiguration
-    name: default/big/echo
-    virtual_hosts:
-    - name: default/big/echo
-      domains: ["*"]
-      routes:
-"""
-    routes = (1024 * 1024 - len(head)) // (len(ROUTE.format(at=9999)) + 1)
-    raw.write_text(head + "".join(ROUTE.format(at=at) for at in range(routes)))
-    for name, path in (("1,000 files", files), ("a raw file of 1 MiB", raw)):
+    one, many = folder / "one.yaml", folder / "many.yaml"
+    one.write_text(of_objects(1, (MEBIBYTE - len(HEAD)) // len(ROUTE.format(at=9999, name="o0"))))
+    many.write_text(of_objects(MEBIBYTE * 19 // 20 // len(of_objects(1, 20)), 20))
+    for name, path in (
+        ("1,000 files", files),
+        ("a raw file of 1 MiB, one object", one),
+        ("a raw file of 1 MiB, many objects", many),
+    ):
         times = sorted(whole([meshc, "check", path]) for _ in range(RUNS))
         print(f"check of {name}: {times[0] * 1e3:.0f} ms, median {times[len(times) // 2] * 1e3:.0f} ms")
 
