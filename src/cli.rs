@@ -189,7 +189,7 @@ pub(crate) struct Up {
     #[arg(long)]
     pub(crate) get_envoy: bool,
     /// The first port of 127.0.0.1 that a steered service may get.
-    #[arg(long, value_name = "PORT", default_value_t = 15000)]
+    #[arg(long, value_name = "PORT", default_value_t = 15000, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) first_port: u16,
     /// The cgroup whose processes are steered at the addresses behind `at`; without it the root of the
     /// machine's cgroup v2.

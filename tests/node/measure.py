@@ -226,7 +226,8 @@ def main():
         if not names or figure.__name__ in names:
             figure(start)
     if not names or "services" in names:
-        services(str(pathlib.Path(meshc).resolve()), envoy)
+        for count in (1000, 4000):
+            services(str(pathlib.Path(meshc).resolve()), envoy, count)
     print(f"load {os.getloadavg()[0]:.1f}")
 
 

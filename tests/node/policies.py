@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 
-from up import answered, check, policy, wait_until
+from up import Load, answered, check, helloworld, policy, wait_until
 
 from behaviour.client import binomial_bounds
 
@@ -105,3 +105,30 @@ def what_envoy_refuses_is_set_back(start):
         up.save(policy(f"route helloworld {{\n  to v1\n  timeout {number}s\n}}"))
         up.wait("live", 2 * number + 1)
         assert answered(up.port()) == (200, "helloworld-v1")
+
+
+@check
+def four_thousand_services_are_live(start):
+    with Load(helloworld) as load:
+        endpoint, names = f"127.0.0.1:{load.backend.server_address[1]}", [f"s{number}" for number in range(4000)]
+        text = "".join(f"service {name}:80 {{ endpoints {endpoint} }}\nroute {name} timeout 1s\n" for name in names)
+        up = start(policy=text, catalog=False)
+        live = up.wait("live", seconds=120)
+        print(f"   {len(live['listeners'])} listeners after {live['milliseconds'] / 1000:.1f} s")
+        assert len({item["address"] for item in live["listeners"]}) == len(names)
+        for name in (names[0], names[2000], names[-1]):
+            assert answered(up.port(f"default/{name}:80"))[0] == 200, name
+
+
+@check
+def ports_that_run_out_are_told(start):
+    one = "service a:80 { endpoints 127.0.0.1:1 }\nroute a timeout 1s\n"
+    two = one + one.replace(" a", " b")
+    none = start(policy=two, catalog=False, options=["--first-port", "65535"])
+    assert none.process.wait(10) == 3
+    assert wait_until(lambda: "no port from 65535 on is free for default/b:80" in none.said, 5), none.said
+    up = start(policy=one, catalog=False, options=["--first-port", "65535"])
+    up.wait("live")
+    up.save(two)
+    assert "no port from 65535 on is free" in up.wait("unfit")["message"]
+    assert answered(65535)[0] == 503

@@ -44,6 +44,26 @@ def a_terminal_shows_what_goes_on(start):
 
 
 @check
+def limits_count_for_their_own_service(start):
+    names = {"first": "ratelimit 5/m", "second": "ratelimit 10/m", "third": "ratelimit 10/m by header x-user"}
+    text = "".join(f"service {name}:80 {{ endpoints 127.0.0.1:1 }}\nroute {name} {{ {limit} }}\n" for name, limit in names.items())
+    up = start(policy=text, catalog=False)
+    up.wait("live")
+    for name in names:
+        client = Client(up.port(f"default/{name}:80"))
+        for _ in range(30):
+            client.get(headers=[("x-user", "a")])
+
+    def told():
+        events = up.of("traffic")
+        return {item["name"]: item["limited"] for item in events[-1]["listeners"]} if events else {}
+
+    wanted = {"default/first:80": 25, "default/second:80": 20, "default/third:80": 20}
+    assert wait_until(lambda: told() == wanted, 10), told()
+    assert up.of("traffic")[-1]["limited"] == 65
+
+
+@check
 def programs_are_told_what_goes_on(start):
     up = start(options=["--demo", "--stay", "--requests", "1"], policy=policy("route helloworld ratelimit 50/m; to v1"))
     up.wait("demo")

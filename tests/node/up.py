@@ -30,12 +30,14 @@ class Up:
     """A running `meshc up -o json`, its events, and a folder that takes everything it makes: of its own, or
     that of an earlier run."""
 
-    def __init__(self, meshc, envoy, policy=None, options=(), after=None, wrap=None, catalog=True):
+    def __init__(self, meshc, envoy, policy=None, options=(), after=None, wrap=None, catalog=True, small=None):
         self.base = after.base if after else pathlib.Path(tempfile.mkdtemp())
         self.temporary = self.base / "tmp"
         self.program = self.base / "program"
         if not after:
             self.temporary.mkdir()
+            if small:
+                subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={small}", "none", self.temporary], check=True)
             shutil.copytree(CANARY, self.program)
         if not catalog:
             (self.program / "meshc.toml").write_text("")
@@ -49,12 +51,17 @@ class Up:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment
         )
-        self.events = []
-        threading.Thread(target=self._read, daemon=True).start()
+        self.events, self.said = [], ""
+        for work in (self._read, self._hear):
+            threading.Thread(target=work, daemon=True).start()
 
     def _read(self):
         for line in self.process.stdout:
             self.events.append((time.monotonic(), json.loads(line)))
+
+    def _hear(self):
+        for line in self.process.stderr:
+            self.said += line
 
     def save(self, policy):
         """Writes the policy; gives the time of it."""
@@ -117,6 +124,8 @@ class Up:
         left = self.left()
         for process in self.envoys():
             os.kill(process, signal.SIGKILL)
+        if self.temporary.is_mount():
+            subprocess.run(["umount", self.temporary], check=True)
         shutil.rmtree(self.base)
         return left
 

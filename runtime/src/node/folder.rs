@@ -48,6 +48,16 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// Writes a file for the next run, whole or not at all: one of before stays where the disk is full.
+    pub(super) fn keep(&self, name: &str, text: &str) {
+        let new = self.path.join(format!("{name}.new"));
+        if fs::write(&new, text).and_then(|()| fs::rename(&new, self.path.join(name))).is_err() {
+            let _ = fs::remove_file(&new);
+        }
+    }
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
         if !keeper::is_at(&self.path) {

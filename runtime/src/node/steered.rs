@@ -37,6 +37,8 @@ pub enum State {
     Declined,
     /// They go where they are dialled, since the programs cannot be attached.
     Impossible,
+    /// They go where they are dialled, since somebody removed what was pinned.
+    Removed,
     /// There are none: no service has such an address any more.
     Nothing,
 }
@@ -184,6 +186,9 @@ impl Steered {
             return if self.way.is_none() { Some(State::Declined) } else { self.failed.then_some(State::Impossible) };
         };
         let begun = self.begun?;
+        if !steering.is_attached() {
+            return Some(State::Removed);
+        }
         match (steering.is_switched_off(), steering.is_leased()) {
             (true, _) => Some(State::SwitchedOff),
             (false, true) => Some(State::On),

@@ -1,6 +1,7 @@
 //! What the counters of Envoy say about each listener: requests, answers, times, and who was chosen.
 
 use super::demo::Destination;
+use super::limits;
 use super::shares::Site;
 use super::stats::Stats;
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ pub struct Traffic {
     pub period: Duration,
     /// Each listener, in the order of the bootstrap.
     pub flows: Vec<Flow>,
-    /// How many requests were refused by rate limits since the policy came; those of all listeners count together.
+    /// How many requests were refused by rate limits since the policy came, on all listeners together.
     pub limited: u64,
 }
 
@@ -32,6 +33,8 @@ pub struct Flow {
     pub times: Option<(f64, f64)>,
     /// How many requests or connections circuit breakers refused since the policy came.
     pub broken: u64,
+    /// How many requests rate limits refused since the policy came.
+    pub limited: u64,
     /// The destinations, with how often each was chosen since the policy came.
     pub destinations: Vec<Destination>,
 }
@@ -99,6 +102,7 @@ impl Since<'_> {
             classes: [class(1), class(2), class(3), class(4), class(5)],
             times: self.now.times.get(&of("downstream_rq_time")).copied(),
             broken: self.policy(broken),
+            limited: self.of_policy(&limits::counter(&site.name)),
             destinations: self.destinations(site, &clusters),
         }
     }
@@ -158,17 +162,19 @@ mod tests {
     const V1: &str = "cluster.d/a_80/d/v1_80.upstream_rq_total";
     const BROKEN: &str = "cluster.d/a_80/d/v1_80.upstream_rq_pending_overflow";
     const OTHER: &str = "cluster.d/ab_80/d/v1_80.upstream_rq_total";
-    const LIMITED: &str = "ratelimit.http_local_rate_limit.rate_limited";
+    const LIMITED: &str = "d/a:80.http_local_rate_limit.rate_limited";
+    const LIMITED_ELSEWHERE: &str = "d/b:80.http_local_rate_limit.rate_limited";
 
     #[test]
     fn a_while_is_compared_with_the_one_before() {
         let (mut meter, start) = (Meter::default(), Instant::now());
         assert_eq!(meter.look(start, stats(&[(REQUESTS, 100), (V1, 90)]), &[site()]), None);
-        let now = [(REQUESTS, 110), (V1, 99), (FIFTH, 2), (BROKEN, 3), (OTHER, 50), (LIMITED, 4)];
+        let now =
+            [(REQUESTS, 110), (V1, 99), (FIFTH, 2), (BROKEN, 3), (OTHER, 50), (LIMITED, 4), (LIMITED_ELSEWHERE, 1)];
         let seen = meter.look(start + Duration::from_secs(1), stats(&now), &[site()]).unwrap();
-        assert_eq!((seen.period, seen.limited, seen.is_quiet()), (Duration::from_secs(1), 4, false));
+        assert_eq!((seen.period, seen.limited, seen.is_quiet()), (Duration::from_secs(1), 5, false));
         let [flow] = seen.flows.as_slice() else { panic!("{seen:?}") };
-        assert_eq!((flow.requests, flow.classes, flow.broken), (10, [0, 0, 0, 0, 2], 3));
+        assert_eq!((flow.requests, flow.classes, flow.broken, flow.limited), (10, [0, 0, 0, 0, 2], 3, 4));
         assert_eq!(flow.times, Some((0.5, 3.0)));
         let destinations: Vec<_> = flow.destinations.iter().map(|d| (d.name.as_str(), d.wanted, d.answered)).collect();
         assert_eq!(destinations, [("v1", Some(90.0), 9), ("v2", Some(10.0), 0)]);

@@ -5,15 +5,19 @@ use super::demo::{self, Report};
 use super::envoy::{ADMIN, EnvoyError, SOCKET, bootstrap, failed};
 use super::folder::Folder;
 use super::keeper::{Keeper, LOG, Link};
-use super::places::Places;
+use super::pause::Pause;
+use super::places::{PlaceError, Places};
 use super::shares::{Site, sites};
+use super::signals::{self, Signals};
 use super::stats::{self, Stats};
 use super::steered::{Policy, State, Steered};
 use super::steering::{Service, SteerError, leave};
 use super::traffic::{Meter, Traffic};
+use super::xds::journal::Journal;
 use super::xds::resources::{EncodeError, resources};
 use super::xds::server::{News, Shared, serve};
 use super::xds::store::Refusal;
+use super::{limits, ports};
 use crate::deploy::{self, Place};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -24,18 +28,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
 /// How often the policies are looked at.
 const LOOK: Duration = Duration::from_millis(50);
-/// The pause before Envoy is started again, which doubles up to the longest.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// The ports of listeners in Envoy's folder.
-const PORTS: &str = "ports.json";
 
 /// What is run.
 pub struct Setup {
@@ -86,7 +84,7 @@ pub enum Event {
         envoy: Duration,
     },
     /// The compiled policy cannot be served; the one before stays.
-    Unfit(EncodeError),
+    Unfit(UpError),
     /// Envoy ended by itself.
     Ended {
         /// The end of its log.
@@ -117,6 +115,9 @@ pub enum UpError {
     /// The first policy cannot be served.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// A port or a backend.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// The steering.
     #[error(transparent)]
     Steer(#[from] SteerError),
@@ -148,6 +149,7 @@ pub fn up(
     mut changed: impl FnMut() -> Option<Policy>,
     mut show: impl FnMut(Event),
 ) -> Result<(), UpError> {
+    ports::more_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(io_failed("start threads"))?;
     let outcome = runtime.block_on(async { Run::start(setup, first).await?.run(&mut changed, &mut show).await });
@@ -169,7 +171,9 @@ struct Run {
     meter: Meter,
     /// When the policy was read that Envoy is to get.
     read: Instant,
-    pause: Duration,
+    pause: Pause,
+    /// What Envoy has, for the next run.
+    journal: Journal,
     started: Instant,
     /// Envoy by its keeper, or else when it is started again.
     envoy: Option<Link>,
@@ -190,7 +194,10 @@ impl Run {
             setup.steered.anew();
         }
         let (shared, news) = Shared::new();
-        let ports = if envoy.is_some() { ports(&folder.path) } else { BTreeMap::new() };
+        if envoy.is_some() {
+            shared.recall(Journal::recall(&folder.path));
+        }
+        let ports = if envoy.is_some() { ports::before(&folder.path) } else { BTreeMap::new() };
         let places = Places::new(setup.first_port, ports, setup.demo.is_some());
         let mut cluster = match setup.cluster.take() {
             Some(place) => Some(Cluster::open(place).await?),
@@ -210,7 +217,8 @@ impl Run {
             sites: Vec::new(),
             meter: Meter::default(),
             read: now,
-            pause: SHORTEST_PAUSE,
+            pause: Pause::default(),
+            journal: Journal::new(&folder.path),
             started: now,
             envoy,
             again: None,
@@ -227,11 +235,12 @@ impl Run {
     /// Takes in a compiled policy.
     fn take(&mut self, mut policy: Policy) -> Result<(), UpError> {
         let kept = (self.cluster.is_some() && self.setup.steered.is_on()).then(|| policy.clone());
-        self.places.settle(&mut policy.bootstrap).map_err(io_failed("start a backend of the demonstration"))?;
+        self.places.settle(&mut policy.bootstrap)?;
         if let Some(cluster) = &mut self.cluster {
             cluster.prepare(&mut policy);
         }
         let services = self.setup.steered.prepare(&mut policy);
+        limits::name(&mut policy.bootstrap);
         let sites = sites(&policy.bootstrap);
         let mut snapshot = resources(policy.bootstrap, &self.shared.wanted())?;
         if let Some(cluster) = &self.cluster {
@@ -242,7 +251,7 @@ impl Run {
         self.sites = sites;
         self.shared.want(snapshot);
         // Without it, a run that takes Envoy over gives other ports.
-        let _ = fs::write(self.folder.path.join(PORTS), json!(self.places.ports()).to_string());
+        self.folder.keep(ports::FILE, &json!(self.places.ports()).to_string());
         Ok(())
     }
 
@@ -314,14 +323,11 @@ impl Run {
 
     fn ended(&mut self, show: &mut impl FnMut(Event)) {
         self.setup.steered.lapse();
-        if self.started.elapsed() > LONGEST_PAUSE * 2 {
-            self.pause = SHORTEST_PAUSE;
-        }
+        let again = self.pause.after(self.started.elapsed());
         let log = std::fs::read_to_string(self.folder.path.join(LOG)).unwrap_or_default();
         let last = log.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
-        show(Event::Ended { log: last, again: self.pause });
-        (self.envoy, self.again) = (None, Some(Instant::now() + self.pause));
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        show(Event::Ended { log: last, again });
+        (self.envoy, self.again) = (None, Some(Instant::now() + again));
     }
 
     async fn look(
@@ -346,7 +352,7 @@ impl Run {
     /// Takes in a policy in the place of the one before.
     fn swap(&mut self, policy: Policy, show: &mut impl FnMut(Event)) -> Result<(), UpError> {
         match self.take(policy) {
-            Err(UpError::Encode(error)) => show(Event::Unfit(error)),
+            Err(error @ (UpError::Encode(_) | UpError::Place(_))) => show(Event::Unfit(error)),
             other => other?,
         }
         Ok(())
@@ -397,6 +403,7 @@ impl Run {
             News::Refused(refusal) => show(Event::Refused(refusal)),
             News::Live { listeners, since, .. } => {
                 self.meter.begin();
+                self.journal.keep(&self.shared.effective());
                 if let Some(demo) = self.setup.demo.take() {
                     self.stays = demo.stay;
                     let live = listeners.iter().map(|(name, _)| name.clone()).collect();
@@ -439,12 +446,6 @@ fn listen(path: &Path) -> Result<UnixListener, UpError> {
     UnixListener::bind(path).map_err(io_failed("listen on a Unix socket"))
 }
 
-/// The ports that the run before gave.
-fn ports(folder: &Path) -> BTreeMap<String, u16> {
-    let text = fs::read_to_string(folder.join(PORTS)).unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or_default()
-}
-
 /// What a run waits for besides its news.
 struct Clock {
     signals: Signals,
@@ -456,22 +457,9 @@ impl Clock {
     fn start(stats: Receiver<Stats>) -> Result<Self, UpError> {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let of = |kind| signal(kind).map_err(io_failed("listen for signals"));
-        let signals = Signals(of(SignalKind::interrupt())?, of(SignalKind::terminate())?, of(SignalKind::hangup())?);
+        let signals = Signals::listen().map_err(io_failed("listen for signals"))?;
+        tokio::spawn(signals::insist());
         Ok(Self { signals, look, stats })
-    }
-}
-
-/// The signals that end a run.
-struct Signals(Signal, Signal, Signal);
-
-impl Signals {
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.0.recv() => {}
-            _ = self.1.recv() => {}
-            _ = self.2.recv() => {}
-        }
     }
 }
 

@@ -124,6 +124,7 @@ fn state_words(state: State) -> &'static str {
         State::NoAnswer => "off, since Envoy does not answer: connections fare as `on-failure` says",
         State::Declined => "off, by `--no-steer`: services are on local ports alone",
         State::Impossible => "off, since it cannot be attached: connections go where they are dialled",
+        State::Removed => "off, since its pins were removed: end this run, and start it again",
         State::Nothing => "off: no service has `at`",
     }
 }
@@ -135,6 +136,7 @@ fn state_name(state: State) -> &'static str {
         State::NoAnswer => "no-answer",
         State::Declined => "declined",
         State::Impossible => "impossible",
+        State::Removed => "removed",
         State::Nothing => "nothing",
     }
 }

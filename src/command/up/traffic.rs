@@ -10,11 +10,7 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// A line a listener, and one for each of its destinations.
 pub(super) fn lines(traffic: &Traffic) -> Vec<String> {
     let width = traffic.flows.iter().map(|flow| flow.name.chars().count()).max().unwrap_or(0);
-    let mut lines: Vec<String> = traffic.flows.iter().flat_map(|flow| of_flow(flow, traffic, width)).collect();
-    if traffic.limited > 0 {
-        lines.push(format!("rate limits refused {}", traffic.limited));
-    }
-    lines
+    traffic.flows.iter().flat_map(|flow| of_flow(flow, traffic, width)).collect()
 }
 
 fn of_flow(flow: &Flow, traffic: &Traffic, width: usize) -> Vec<String> {
@@ -25,6 +21,9 @@ fn of_flow(flow: &Flow, traffic: &Traffic, width: usize) -> Vec<String> {
     }
     if let Some((p50, p99)) = flow.times {
         let _ = write!(line, "  p50 {p50:.1} ms  p99 {p99:.1} ms");
+    }
+    if flow.limited > 0 {
+        let _ = write!(line, "  rate limits refused {}", flow.limited);
     }
     if flow.broken > 0 {
         let _ = write!(line, "  circuit breakers refused {}", flow.broken);
@@ -56,7 +55,7 @@ pub(super) fn object(traffic: &Traffic) -> Value {
             CLASSES.iter().zip(flow.classes).map(|(class, count)| ((*class).to_owned(), count.into())).collect();
         json!({
             "name": flow.name, "requests": flow.requests, "statuses": statuses,
-            "p50": flow.times.map(|(p50, _)| p50), "p99": flow.times.map(|(_, p99)| p99), "broken": flow.broken,
+            "p50": flow.times.map(|(p50, _)| p50), "p99": flow.times.map(|(_, p99)| p99), "broken": flow.broken, "limited": flow.limited,
             "destinations": flow.destinations.iter().map(destination).collect::<Vec<_>>(),
         })
     };

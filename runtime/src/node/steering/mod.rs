@@ -25,7 +25,7 @@ pub use status::{Drift, Program, Status, Switch, Tally, status, switch};
 
 use aya::maps::{Map, MapData, MapError};
 use cgroup::Cgroup;
-use layout::{COUNTERS, ENVOY, LEASE, MOST_RULES, MOST_SERVICES, NAMESPACE, OFF, SETTINGS};
+use layout::{COUNTERS, ENVOY, LEASE, MOST_RULES, MOST_SERVICES, NAMESPACE, OFF, PROGRAMS, SETTINGS};
 use lease::{Renewal, Settings};
 use pins::{Lock, Pins};
 use privilege::Process;
@@ -168,6 +168,11 @@ impl Steering {
         record.write(&self.pins)?;
         self.record = record;
         Ok(())
+    }
+
+    /// Whether the programs are pinned still: somebody may remove them by hand, which detaches them.
+    pub fn is_attached(&self) -> bool {
+        PROGRAMS.iter().all(|name| self.pins.link(name).exists())
     }
 
     /// Whether somebody switched it off.

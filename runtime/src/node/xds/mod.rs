@@ -1,18 +1,21 @@
 //! What Envoy is given, and how: delta ADS over a Unix socket.
 //!
 //! `resources` cuts a compiled bootstrap into resources, `store` knows which of them Envoy should
-//! have now, `session` decides what the next response on one stream is, and `server` moves bytes.
+//! have now, `session` decides what the next response on one stream is, and `server` moves bytes. `journal` keeps what Envoy
+//! has for the next run.
 
+pub mod journal;
 pub mod resources;
 pub mod server;
 pub mod session;
 pub mod store;
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The kinds of resource that are served, in the order in which they are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// A cluster.
     Cluster,
@@ -74,7 +77,7 @@ impl Kind {
 pub type Key = (Kind, String);
 
 /// A resource as it goes out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
     /// Its kind.
     pub kind: Kind,
@@ -83,6 +86,7 @@ pub struct Resource {
     /// A hash of its content: the same content is never sent twice, even over another stream.
     pub version: String,
     /// The encoded message.
+    #[serde(skip)]
     pub body: Vec<u8>,
     /// The file and declaration that it came from.
     pub source: String,

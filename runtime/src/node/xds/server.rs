@@ -73,6 +73,16 @@ impl Shared {
         self.lock().wanted().clone()
     }
 
+    /// What Envoy should have now.
+    pub fn effective(&self) -> Snapshot {
+        self.lock().effective().clone()
+    }
+
+    /// Takes in what a dead run wrote down of what Envoy has.
+    pub fn recall(&self, before: Snapshot) {
+        self.lock().recall(before);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Store> {
         // A session that panicked leaves a store that is whole: each change is one call.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)

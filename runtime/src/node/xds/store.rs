@@ -11,6 +11,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Store {
     wanted: Snapshot,
     good: Snapshot,
+    /// What a dead run wrote down of what Envoy has.
+    before: Snapshot,
     /// The versions that were refused, by resource.
     refused: BTreeMap<Key, String>,
     generation: u64,
@@ -77,10 +79,18 @@ impl Store {
 
     /// Envoy has this version by its own word, over a new stream.
     pub fn has(&mut self, key: &Key, version: &str) {
-        if let Some(resource) = self.wanted.get(key).filter(|r| r.version == version) {
+        // Of what is not wanted, only what routes of before lead to is of use.
+        let before = self.before.get(key).filter(|_| key.0.lingers() || self.wanted.contains_key(key));
+        let known = [self.wanted.get(key), before].into_iter().flatten().find(|r| r.version == version);
+        if let Some(resource) = known {
             self.good.insert(key.clone(), Arc::clone(resource));
             self.good_changed();
         }
+    }
+
+    /// Takes in what a dead run wrote down of what Envoy has: what Envoy then says that it has can be set back to.
+    pub fn recall(&mut self, before: Snapshot) {
+        self.before = before;
     }
 
     fn good_changed(&mut self) {
@@ -134,6 +144,7 @@ impl Store {
 
     /// Envoy has all of it: what nothing leads to any more is forgotten.
     pub fn settled(&mut self) {
+        self.before.clear();
         self.effective();
         // That is kept, so that what is good is not needed for it now.
         let mut good = mem::take(&mut self.good);
@@ -202,6 +213,24 @@ pub(super) mod tests {
         assert_eq!((store.generation(), store.any_refused()), (1, false));
         let wanted = [(Kind::Cluster, "eds".into(), "1".into()), (Kind::Endpoints, "eds".into(), "2".into())];
         assert_eq!(versions(&store), wanted);
+    }
+
+    #[test]
+    fn what_a_dead_run_left_in_envoy_is_set_back_to() {
+        let mut store = Store::default();
+        store.recall(snapshot(&[(Kind::Cluster, "old", "1"), (Kind::Route, "a", "1"), (Kind::Route, "b", "1")]));
+        store.want(snapshot(&[(Kind::Cluster, "new", "1"), (Kind::Route, "a", "2")]));
+        // Envoy has something else of `a` than what was written down last.
+        store.has(&(Kind::Route, "a".into()), "0");
+        assert!(!store.refuse(&resource(Kind::Route, "a", "2"), "no".into()).kept);
+        store.want(snapshot(&[(Kind::Cluster, "new", "1"), (Kind::Route, "a", "3")]));
+        for (kind, name) in [(Kind::Cluster, "old"), (Kind::Route, "a"), (Kind::Route, "b")] {
+            store.has(&(kind, name.into()), "1");
+        }
+        assert!(store.refuse(&resource(Kind::Route, "a", "3"), "no".into()).kept);
+        let names: Vec<_> =
+            versions(&store).into_iter().map(|(_, name, version)| format!("{name} {version}")).collect();
+        assert_eq!(names, ["new 1", "old 1", "a 1"]);
     }
 
     #[test]

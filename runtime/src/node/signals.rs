@@ -1,0 +1,71 @@
+//! The signals that end a run.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long a run may take to its end. Only one that cannot show what it has to, since nobody reads that, takes longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Ctrl-C, SIGTERM and the terminal's end.
+#[derive(Debug)]
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// None where whoever started the program wants it to outlive the terminal, as `nohup` does.
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub(super) fn listen() -> io::Result<Self> {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Ok(Self {
+            hangup: if ignores_hangup(&status) { None } else { Some(signal(SignalKind::hangup())?) },
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for one of them.
+    pub(super) async fn any(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = hangup => {}
+        }
+    }
+}
+
+/// Ends a process that does not end by itself once it is told to: its Envoy fares as that of a killed run.
+pub(super) async fn insist() {
+    if let Ok(mut signals) = Signals::listen() {
+        signals.any().await;
+        tokio::time::sleep(PATIENCE).await;
+        std::process::exit(1);
+    }
+}
+
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hangup_that_is_ignored_is_seen() {
+        assert!(ignores_hangup("Name:\tmeshc\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignores_hangup("SigIgn:\t0000000000001000\n"));
+        assert!(!ignores_hangup(""));
+    }
+}
