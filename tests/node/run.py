@@ -8,6 +8,7 @@ import traceback
 import discovery  # noqa: F401
 import lb_maps  # noqa: F401
 import lives  # noqa: F401
+import odd  # noqa: F401
 import policies  # noqa: F401
 import screen  # noqa: F401
 from up import ALL, Up

@@ -1,5 +1,6 @@
 """Where steering is impossible, or not to be trusted: nothing is attached, and the message says why."""
 
+import errno
 import os
 import pathlib
 import shutil
@@ -34,6 +35,18 @@ def as_user(capabilities):
     return ["setpriv", *ids, f"--inh-caps=-all,{capabilities}", f"--ambient-caps=-all,{capabilities}"]
 
 
+def unmount(path, tries=500):
+    """Unmounts a program: a keeper that runs it ends a moment after its folder is gone."""
+    for _ in range(tries):
+        try:
+            return place.umount(path)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+        time.sleep(0.01)
+    raise TimeoutError(path)
+
+
 class Lent:
     """Program, Envoy, cgroup and BPF file system where a user without privilege can use them."""
 
@@ -55,7 +68,7 @@ class Lent:
         for item in self.lent:
             os.chown(item, 0, 0)
         for item in (self.meshc, self.envoy):
-            place.umount(item)
+            unmount(item)
         shutil.rmtree(self.folder)
 
 
@@ -162,6 +175,21 @@ def what_the_verifier_refuses_is_told(start):
         assert held["drift"] == [] and ask()[0] in ("v1", "v2"), held
     finally:
         shutil.rmtree(folder)
+
+
+@check
+def pins_that_somebody_removes_are_told(start):
+    up = start().steers()
+    states = lambda: [event["state"] for event in up.of("steering")]  # noqa: E731
+    assert wait_until(lambda: states() == ["on"], 5), states()
+    shutil.rmtree(BPFFS / "meshc")
+    assert wait_until(lambda: ask()[0] == "direct" and states() == ["on", "removed"], 5), states()
+    # A change cannot be steered, and is served.
+    up.save(policy("route helloworld to v1", at=f"{V4}, {place.SECOND}"))
+    assert "/sys/fs/bpf/meshc/default/v1" in up.wait("unsteered")["message"]
+    assert wait_until(lambda: {ask("127.0.0.1", 15500)[0] for _ in range(20)} == {"v1"}, 5)
+    assert up.interrupt() == 0
+    assert start().steers().status()["sets"][0]["drift"] == []
 
 
 @check
