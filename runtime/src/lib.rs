@@ -3,3 +3,4 @@
 pub mod deploy;
 #[cfg(target_os = "linux")]
 pub mod node;
+mod signals;

@@ -3,30 +3,23 @@
 
 use super::client::Client;
 use super::error::Error;
+use crate::signals::Signals;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// What a shell gives for a command that SIGINT ended.
 const INTERRUPTED: i32 = 130;
 
-/// From now on the first SIGINT, SIGTERM or SIGHUP asks the client's run to stop; a second one ends the
+/// From now on the first of the signals that end a run asks the client's run to stop; a second one ends the
 /// process at once. Must be called within the runtime.
 ///
 /// # Errors
 /// When the process may not listen for signals.
 pub fn stop_on_signal(client: &Client) -> Result<(), Error> {
-    let listen = |kind| signal(kind).map_err(|e| Error::Access(format!("cannot listen for signals: {e}")));
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
+    let mut signals = Signals::listen().map_err(|e| Error::Access(format!("cannot listen for signals: {e}")))?;
     let client = client.clone();
     tokio::spawn(async move {
         loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
-            }
+            signals.any().await;
             if client.is_stopped() {
                 std::process::exit(INTERRUPTED);
             }

@@ -11,7 +11,6 @@ mod pause;
 pub mod places;
 mod ports;
 pub mod shares;
-mod signals;
 pub mod stats;
 pub mod steered;
 pub mod steering;

@@ -8,7 +8,6 @@ use super::keeper::{Keeper, LOG, Link};
 use super::pause::Pause;
 use super::places::{PlaceError, Places};
 use super::shares::{Site, sites};
-use super::signals::{self, Signals};
 use super::stats::{self, Stats};
 use super::steered::{Policy, State, Steered};
 use super::steering::{Service, SteerError, leave};
@@ -19,6 +18,7 @@ use super::xds::server::{News, Shared, serve};
 use super::xds::store::Refusal;
 use super::{limits, ports};
 use crate::deploy::{self, Place};
+use crate::signals::Signals;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,6 +32,8 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
+/// How long a run may take to its end. Only one that cannot show what it has to, since nobody reads that, takes longer.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the policies are looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -458,8 +460,17 @@ impl Clock {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let signals = Signals::listen().map_err(io_failed("listen for signals"))?;
-        tokio::spawn(signals::insist());
+        tokio::spawn(insist());
         Ok(Self { signals, look, stats })
+    }
+}
+
+/// Ends a process that does not end by itself once it is told to: its Envoy fares as that of a killed run.
+async fn insist() {
+    if let Ok(mut signals) = Signals::listen() {
+        signals.any().await;
+        tokio::time::sleep(PATIENCE).await;
+        std::process::exit(1);
     }
 }
 

@@ -2,15 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-/// How long a run may take to its end. Only one that cannot show what it has to, since nobody reads that, takes longer.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Ctrl-C, SIGTERM and the terminal's end.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     /// None where whoever started the program wants it to outlive the terminal, as `nohup` does.
@@ -19,7 +15,7 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Listens from now on.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         Ok(Self {
             hangup: if ignores_hangup(&status) { None } else { Some(signal(SignalKind::hangup())?) },
@@ -29,7 +25,7 @@ impl Signals {
     }
 
     /// Waits for one of them.
-    pub(super) async fn any(&mut self) {
+    pub(crate) async fn any(&mut self) {
         let hangup = async {
             match &mut self.hangup {
                 Some(signal) => signal.recv().await,
@@ -41,15 +37,6 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = hangup => {}
         }
-    }
-}
-
-/// Ends a process that does not end by itself once it is told to: its Envoy fares as that of a killed run.
-pub(super) async fn insist() {
-    if let Ok(mut signals) = Signals::listen() {
-        signals.any().await;
-        tokio::time::sleep(PATIENCE).await;
-        std::process::exit(1);
     }
 }
 
