@@ -228,3 +228,37 @@ impl Parts {
 fn admin_pipe() -> Address {
     Address::Pipe(Pipe { path: "envoy-admin.sock".into(), mode: 0o600 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Catalog, Options};
+    use meshc_dsl::Sources;
+
+    #[test]
+    fn a_cluster_is_asked_for_what_has_no_endpoints() {
+        let text = "service cart:80 { selector app=cart; version v1; version v2 = stable; at 10.0.0.1 }\n\
+                    service pinned:80 { endpoints 127.0.0.1:1 }\n\
+                    route cart { 50% v1, 50% v2; when path = \"/x\" { to pinned } }\n\
+                    route shop/web:8080 { to shop/api:81 }\n\
+                    listen edge 127.0.0.1:9000 { to cart }";
+        let mut sources = Sources::default();
+        let file = sources.add("policy.mesh", text);
+        let (target, max_regex_program) = (Target::Envoy, crate::regex::LIMIT);
+        let options = Options { target, namespace: "default".into(), params: Vec::new(), max_regex_program };
+        let compiled = crate::compile(&sources, &[file], &Catalog::default(), &options);
+        let manifest = compiled.manifest.unwrap_or_else(|| panic!("{:?}", compiled.diagnostics));
+        let wanted = manifest.in_cluster;
+        let fronts: Vec<_> = wanted.fronts.iter().map(|f| (f.service.to_string(), f.steering.port)).collect();
+        assert_eq!(fronts, [("default/cart".to_owned(), 80), ("shop/web".to_owned(), 8080)]);
+        let backend = |b: &Backend| format!("{} {}:{} {} {}", b.cluster, b.service, b.port, b.written, b.source);
+        let backends: Vec<_> = wanted.backends.iter().map(backend).collect();
+        let expected = [
+            "default/cart:80/default/cart-v1:80 default/cart-v1:80 true policy.mesh route cart",
+            "default/cart:80/default/stable:80 default/stable:80 true policy.mesh route cart",
+            "listen/edge/default/cart:80 default/cart:80 false policy.mesh listen edge",
+            "shop/web:8080/shop/api:81 shop/api:81 false policy.mesh route shop/web:8080",
+        ];
+        assert_eq!(backends, expected);
+    }
+}

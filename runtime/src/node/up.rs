@@ -361,11 +361,8 @@ impl Run {
     }
 
     /// Takes in what the cluster says.
-    fn saw(&mut self, seen: Result<Outcome, EncodeError>, show: &mut impl FnMut(Event)) -> Result<(), UpError> {
-        let outcome = match seen {
-            Ok(outcome) => outcome,
-            Err(error) => return Ok(show(Event::Unfit(error))),
-        };
+    fn saw(&mut self, outcome: Outcome, show: &mut impl FnMut(Event)) -> Result<(), UpError> {
+        outcome.unfit.into_iter().for_each(|error| show(Event::Unfit(error)));
         if !outcome.endpoints.is_empty() {
             self.shared.move_endpoints(outcome.endpoints);
         }

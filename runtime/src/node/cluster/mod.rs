@@ -84,6 +84,8 @@ pub struct Outcome {
     pub events: Vec<Event>,
     /// Endpoints that changed.
     pub endpoints: Vec<Arc<Resource>>,
+    /// Endpoints that cannot be encoded; those of before stay.
+    pub unfit: Option<EncodeError>,
     /// Whether a steered Service has other addresses now.
     pub moved: bool,
     /// A policy that has waited long enough.
@@ -130,10 +132,7 @@ struct Watched {
 }
 
 /// Waits for what a cluster says, if there is one.
-///
-/// # Errors
-/// When endpoints cannot be encoded.
-pub async fn changed(cluster: &mut Option<Cluster>) -> Result<Outcome, EncodeError> {
+pub async fn changed(cluster: &mut Option<Cluster>) -> Outcome {
     match cluster {
         Some(cluster) => cluster.changed().await,
         None => std::future::pending().await,
@@ -278,12 +277,9 @@ impl Cluster {
     }
 
     /// Waits for something that is told, and takes in what has come by then.
-    ///
-    /// # Errors
-    /// When endpoints cannot be encoded.
-    pub async fn changed(&mut self) -> Result<Outcome, EncodeError> {
+    async fn changed(&mut self) -> Outcome {
         if !self.pending.is_empty() {
-            return Ok(Outcome { events: std::mem::take(&mut self.pending), ..Outcome::default() });
+            return Outcome { events: std::mem::take(&mut self.pending), ..Outcome::default() };
         }
         // There is always a sender: the one for further watches.
         let due = self.held.as_ref().map(|(_, end)| *end);
@@ -291,7 +287,7 @@ impl Cluster {
             Some(seen) = self.news.recv() => seen,
             () = until(due) => {
                 let policy = self.held.take().map(|(policy, _)| policy);
-                return Ok(Outcome { policy, ..Outcome::default() });
+                return Outcome { policy, ..Outcome::default() };
             }
         };
         let (mut outcome, mut touched) = (Outcome::default(), Touched::new());
@@ -304,11 +300,14 @@ impl Cluster {
         }
         let changed = self.look(&touched, &mut outcome);
         let resources = self.wanted.backends.iter().filter(|b| changed.contains(&port_of(b))).map(|b| self.resource(b));
-        outcome.endpoints = resources.collect::<Result<_, _>>()?;
+        match resources.collect() {
+            Ok(resources) => outcome.endpoints = resources,
+            Err(error) => outcome.unfit = Some(error),
+        }
         if self.held.as_ref().is_some_and(|(policy, _)| self.knows(policy)) {
             outcome.policy = self.held.take().map(|(policy, _)| policy);
         }
-        Ok(outcome)
+        outcome
     }
 
     /// Takes in what a watch tells.
