@@ -362,7 +362,7 @@ impl Run {
 
     /// Takes in what the cluster says.
     fn saw(&mut self, outcome: Outcome, show: &mut impl FnMut(Event)) -> Result<(), UpError> {
-        outcome.unfit.into_iter().for_each(|error| show(Event::Unfit(error)));
+        outcome.unfit.into_iter().for_each(|error| show(Event::Unfit(error.into())));
         if !outcome.endpoints.is_empty() {
             self.shared.move_endpoints(outcome.endpoints);
         }
