@@ -371,13 +371,10 @@ impl Run {
         if let Some(policy) = outcome.policy {
             return self.swap(policy, show);
         }
-        match self.policy.take_if(|_| outcome.moved) {
-            Some(policy) => {
-                self.read = Instant::now();
-                self.take(policy)
-            }
-            None => Ok(()),
-        }
+        // A copy: should it not fit, the one that is served stays.
+        let Some(policy) = self.policy.as_ref().filter(|_| outcome.moved).cloned() else { return Ok(()) };
+        self.read = Instant::now();
+        self.swap(policy, show)
     }
 
     /// Attaches the steering, if a policy is the first that wants it, and gives Envoy its cgroup.
