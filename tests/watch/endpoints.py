@@ -143,3 +143,17 @@ def connections_to_the_clusters_addresses_are_steered(start):
     assert wait_until(lambda: steered() == {SECOND}, 20), up.events
     assert wait_until(lambda: ask(5000, SECOND) == (200, PODS[0]), 10), ask(5000, SECOND)
     assert ask(5000, V4)[0] == 0
+
+
+@check
+def without_the_privilege_it_goes_on_unsteered(start):
+    """Nobody asked for the cluster's addresses in so many words; who writes `at` does."""
+    world = World(start.server)
+    world.slice("one", "helloworld-v1", [PODS[0]])
+    under = ["setpriv", "--bounding-set=-bpf,-sys_admin", "--inh-caps=-all"]
+    up = start(world, steer=True, under=under)
+    assert "--no-steer" in up.wait("unsteered")["help"], up.events
+    answers(port(up, world.listener), [PODS[0]])
+    asked = start(world, more=f"at {V4}", steer=True, under=under)
+    code, said = asked.ends()
+    assert code == 3 and "CAP_BPF" in said, (code, said)
