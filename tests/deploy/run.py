@@ -22,6 +22,7 @@ from deploy import (  # noqa: E402, F401
 )
 from deploy.check import ALL  # noqa: E402
 from deploy.server import Server  # noqa: E402
+from harness.processes import hear_hangups  # noqa: E402
 
 # The checks that depend on the fields of Cilium's definitions.
 OF_DEFINITIONS = {"apply_and_nothing_to_do", "change", "drift", "unknown_field_of_an_old_definition"}
@@ -44,6 +45,7 @@ def run_one(function, server, meshc):
 
 def main():
     meshc, etcd, apiserver, *names = sys.argv[1:]
+    hear_hangups()
     meshc = str(pathlib.Path(meshc).resolve())
     passed = []
     for release in ("1.14.0", "1.20.2"):

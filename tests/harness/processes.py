@@ -1,7 +1,13 @@
-"""Processes by where they work."""
+"""Processes by where they work, and what they inherit."""
 
 import os
 import pathlib
+import signal
+
+
+def hear_hangups():
+    """What is started from now on hears SIGHUP, even if whoever runs the tests does not want to (`nohup`)."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def working_in(folder):

@@ -13,9 +13,12 @@ import policies  # noqa: F401
 import screen  # noqa: F401
 from up import ALL, Up
 
+from harness.processes import hear_hangups
+
 
 def main():
     meshc, envoy, *names = sys.argv[1:]
+    hear_hangups()
     chosen = [item for item in ALL if not names or any(name in item.__name__ for name in names)]
     failed = 0
     for item in chosen:
