@@ -93,9 +93,10 @@ def at_once(port, count, path="/"):
 def wait_until(holds, seconds=20):
     """Waits for something that takes milliseconds; whether it came."""
     deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
+    # Asked once more, what draws by chance might say something else.
+    while not (held := holds()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    return holds()
+    return bool(held)
 
 
 def raw(port, data, until=b""):
