@@ -157,3 +157,92 @@ fn number(text: &str) -> Option<serde_json::Number> {
         None => text.parse::<u64>().ok().map(Into::into),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_documents_are_what_the_library_makes_of_them() {
+        let plain = [
+            "a: 1\nb: [x, 'y', \"z\\n\", 0.5, -3, 10.0.0.1, 5s, 1.18, true, ~, 0, 10%]\n\"c d\": {e: , f: on}\n",
+            "- |\n  a\n  b\n- >-\n  c\n  d\n- plain words, and more: no\n- [] # none\n- {}\n",
+            "---\na: ä\n---\n---\n# nothing\n---\n- ö: x\n- plain\n  on two lines\n...\n",
+            "{\"a\": [1, 2, {\"b\": null}], \"c\": \"\\u00e4\"}",
+            "a:\n- b\n- c: d\n  e: f\n\n# end\n",
+            "scalar",
+            "",
+            "# nothing",
+            "'1'",
+            "a: >\n  x\n\nb: \"two\n  lines\"\n",
+            "a: \r\n  b: c\r\n",
+        ];
+        for text in plain {
+            let places = Places::of(text);
+            let read = documents(text, &places, true).unwrap_or_else(|| panic!("not plain: {text}"));
+            let all: Vec<Node> = read.into_iter().filter(|node| node.kind != Kind::Null).collect();
+            assert_eq!(Ok(all), Node::all_by_library(text, &places), "{text}");
+        }
+        let odd = [
+            "a: &x 1\nb: *x",
+            "a: !!str 1",
+            "<<: {a: 1}",
+            "a: 0x10",
+            "a: 0777",
+            "a: 1_000",
+            "a: 1e3",
+            "a: .inf",
+            "1: a",
+            "? [a]\n: b",
+            "true: a",
+            "a: 1\na: 2",
+            "a: [",
+            "a: +1",
+            "a: 12345678901234567890",
+            "a: NaN",
+            "a: -0",
+            "a: yEs",
+            "n: a",
+            "%TAG ! tag:x,2000:\n---\na: !b c",
+            "\ta: b",
+            "a: b: c",
+            "? a",
+            "a: 01.5",
+        ];
+        for text in odd {
+            let places = Places::of(text);
+            if let Some(read) = documents(text, &places, true) {
+                assert_eq!(Ok(read), Node::all_by_library(text, &places), "{text}");
+            }
+        }
+        assert!(
+            ["a: &x 1", "a: !!str 1", "<<: {a: 1}", "a: 0x10", "a: 1\na: 2", "1: a"]
+                .iter()
+                .all(|text| { documents(text, &Places::of(text), true).is_none() })
+        );
+    }
+
+    /// All files of objects in the repository, nearly all of which are plain.
+    #[test]
+    fn real_files_are_what_the_library_makes_of_them() {
+        let (mut folders, mut plain, mut odd) = (vec!["../tests/raw".into(), "../snapshots".into()], 0, Vec::new());
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir::<std::path::PathBuf>(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|e| e == "yaml" || e == "json") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let places = Places::of(&text);
+                    let Some(read) = documents(&text, &places, true) else {
+                        odd.push(path);
+                        continue;
+                    };
+                    plain += 1;
+                    let all: Vec<Node> = read.into_iter().filter(|node| node.kind != Kind::Null).collect();
+                    assert_eq!(Ok(all), Node::all_by_library(&text, &places), "{}", path.display());
+                }
+            }
+        }
+        assert!(plain > 8 * odd.len(), "{plain} are plain, and these are not: {odd:?}");
+    }
+}
