@@ -178,7 +178,8 @@ pub async fn execute(
         }
     }
     if report.failure.is_none() && report.outcomes.iter().any(|outcome| outcome.word == Word::NotTried) {
-        report.failure = Some(Error::Stopped);
+        let died = || Error::Unfit("a write did not end; run it again".into());
+        report.failure = Some(client.going().err().unwrap_or_else(died));
     }
     if report.failure.is_none() {
         report.failure = history::trim(&client, set, meta.revision).await.err();

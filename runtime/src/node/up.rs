@@ -367,7 +367,7 @@ impl Run {
             self.shared.move_endpoints(outcome.endpoints);
         }
         outcome.events.into_iter().for_each(|event| show(Event::Cluster(event)));
-        self.cluster.iter_mut().for_each(|cluster| cluster.keep(&self.folder.path));
+        self.cluster.iter_mut().for_each(|cluster| cluster.keep(&self.folder));
         if let Some(policy) = outcome.policy {
             return self.swap(policy, show);
         }

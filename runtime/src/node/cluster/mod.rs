@@ -8,6 +8,7 @@ pub mod object;
 pub mod view;
 mod watch;
 
+use super::folder::Folder;
 use super::steered::Policy;
 use super::up::until;
 use super::xds::resources::{EncodeError, endpoints};
@@ -171,15 +172,14 @@ impl Cluster {
     }
 
     /// Keeps what was seen last for a next run.
-    pub fn keep(&mut self, folder: &Path) {
+    pub(super) fn keep(&mut self, folder: &Folder) {
         if self.kept == self.last {
             return;
         }
         self.kept = self.last.clone();
         // Without it, a run that takes Envoy over has no endpoints for a moment.
         if let Ok(text) = serde_json::to_string(&self.last) {
-            let new = folder.join("cluster.json.new");
-            let _ = fs::write(&new, text).and_then(|()| fs::rename(&new, folder.join(LAST)));
+            folder.keep(LAST, &text);
         }
     }
 
